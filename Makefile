@@ -1,0 +1,74 @@
+# Everything runs in .venv, which is made on the first call and renewed when a lock file changes.
+
+PYTHON  ?= python3
+JOBS    ?= 2
+UPGRADE ?=
+
+VENV := .venv
+BIN  := $(VENV)/bin
+CORE := $(VENV)/core.stamp
+DEV  := $(VENV)/dev.stamp
+# the full set of packages contains the small one, at the same versions
+READY := $(firstword $(wildcard $(DEV)) $(CORE))
+
+# one thread for each of several processes: without it they take each other's cores
+ONE_THREAD := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+
+LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
+	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
+
+.PHONY: help demo test lab bench docs export readme lint lock clean distclean
+.DEFAULT_GOAL := help
+
+help: ## this list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(READY) ## sample an ensemble, fit control variates, print and draw the smaller errors
+	$(BIN)/ncv-lab demo
+
+test: $(DEV) ## every check: files in step, style, all notebooks, all tests
+	$(BIN)/python tools/sync.py --check
+	$(BIN)/ruff check
+	$(ONE_THREAD) $(BIN)/nbdev_test --n_workers $(JOBS)
+	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist worksteal
+
+lab: $(DEV) ## JupyterLab on the index notebook
+	$(BIN)/jupyter lab index.ipynb
+
+bench: $(DEV) ## every script in benchmarks/, one after the other
+	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+docs: $(DEV) ## the documentation, in docs/_build/html
+	rm -rf docs/notebooks && mkdir docs/notebooks && cp -RL nbs/. docs/notebooks/
+	$(BIN)/sphinx-build -q -b html docs docs/_build/html
+
+export: $(DEV) ## clean the notebooks; write the modules and README.md from them
+	$(BIN)/python tools/sync.py
+
+readme: $(DEV) ## write only README.md, from index.ipynb
+	$(BIN)/python tools/readme.py
+
+lint: $(DEV) ## ruff on notebooks, package, tests and tools
+	$(BIN)/ruff check
+
+lock: $(DEV) ## renew the lock files after a change of pyproject.toml; UPGRADE=--upgrade for the newest versions
+	$(LOCK) --all-extras --output-file requirements/dev.txt
+	$(LOCK) --constraint requirements/dev.txt --output-file requirements/core.txt
+
+clean: ## remove what was built
+	rm -rf build dist out *.egg-info docs/_build docs/notebooks .pytest_cache .ruff_cache .hypothesis
+	find . -path ./$(VENV) -prune -o -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +
+
+distclean: clean ## remove .venv too
+	rm -rf $(VENV)
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' || { \
+	    echo "ncv_lab needs Python 3.11 to 3.13; $(PYTHON) is $$($(PYTHON) --version 2>&1)." \
+	         "Name another one: make PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(CORE) $(DEV): $(VENV)/%.stamp: requirements/%.txt pyproject.toml | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	touch $@

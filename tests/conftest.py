@@ -1,0 +1,22 @@
+"""Strict settings for every test: float64, no broadcasting between ranks, no display, repeatable examples."""
+
+import os
+
+os.environ.setdefault("MPLBACKEND", "Agg")
+
+import hypothesis
+import jax
+import pytest
+
+jax.config.update("jax_enable_x64", True)
+jax.config.update("jax_numpy_rank_promotion", "raise")
+
+# The first example compiles, so a time limit for each one says nothing.
+hypothesis.settings.register_profile("ncv_lab", deadline=None, derandomize=True, max_examples=25)
+hypothesis.settings.load_profile("ncv_lab")
+
+
+@pytest.fixture(scope="session")
+def key():
+    "The random key that tests split."
+    return jax.random.key(0)
