@@ -8,11 +8,13 @@ __all__ = ['Theory', 'Phi4', 'FunctionTheory', 'as_theory', 'check_theory', 'fre
 # %% ../nbs/02_action.ipynb #167c2600
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from typing import SupportsIndex
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .io import register
@@ -50,7 +52,7 @@ class Phi4(Theory):
     m2: Float[Array, ""]
     lam: Float[Array, ""]
 
-    def __init__(self, shape: Sequence[int], m2: float, lam: float):
+    def __init__(self, shape: Sequence[SupportsIndex], m2: ArrayLike, lam: ArrayLike):
         self.shape = check_shape(shape)
         self.m2 = _coupling("m2", m2)
         self.lam = _coupling("lam", lam)
@@ -103,9 +105,9 @@ class FunctionTheory(Theory):
         """dS/dphi_x, by the function given or by automatic differentiation."""
         return (self.gradient_function or jax.grad(self.action_function))(phi)
 
-# %% ../nbs/02_action.ipynb #b385f46f
+# %% ../nbs/02_action.ipynb #3b332a13
 def as_theory(
-    action: Callable, shape: Sequence[int], *, gradient: Callable | None = None, name: str | None = None
+    action: Callable, shape: Sequence[SupportsIndex], *, gradient: Callable | None = None, name: str | None = None
 ) -> Theory:
     """A `Theory` from any function S(phi) -> scalar, differentiable by JAX; gradient by automatic differentiation if
     not given.
@@ -142,7 +144,9 @@ def check_theory(theory: Theory, *, tolerance: float = 1e-6) -> None:
         )
 
 # %% ../nbs/02_action.ipynb #907deb20
-def free_correlator(shape: Sequence[int], m2: float, *, momentum: Sequence[int] | None = None) -> Float[Array, " t"]:
+def free_correlator(
+    shape: Sequence[SupportsIndex], m2: ArrayLike, *, momentum: Sequence[SupportsIndex] | None = None
+) -> Float[Array, " t"]:
     """The exact C(t), t = 0..L0 // 2, of the free theory (lam = 0): (1 / V) sum_k0 cos(k0 t) / (m2 + khat0^2 + phat^2).
 
     `momentum` holds the integers n of the spatial momentum p = 2 pi n / L (default 0). Raises `ValueError` for m2 <= 0.

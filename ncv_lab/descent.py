@@ -16,6 +16,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 import optax
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from .io import register
@@ -58,7 +59,7 @@ class Adam(eqx.Module):
         self,
         steps: int = 20_000,
         *,
-        learning_rate: Callable | float | None = None,
+        learning_rate: Callable | ArrayLike | None = None,
         batch_size: int = 1,
         loss: Loss | None = None,
         validation: float = 0.1,

@@ -134,6 +134,6 @@ def load_module(path: str | os.PathLike, *, kind: str) -> Any:
             arrays = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a complete safetensors file ({error}); was it cut short?") from error
-    if header.get("kind") != kind:
-        raise ValueError(f"{path} does not hold a {kind} written by ncv_lab (found {header.get('kind')!r})")
+    if not isinstance(header, dict) or header.get("kind") != kind or "content" not in header:
+        raise ValueError(f"{path} does not hold a {kind} written by ncv_lab (its header says {str(header)[:80]!r})")
     return unpack(header["content"], arrays)

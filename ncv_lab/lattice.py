@@ -8,7 +8,8 @@ __all__ = ['check_shape', 'volume', 'spatial_volume', 'translate', 'neighbour_su
 
 # %% ../nbs/00_lattice.ipynb #cb3dfb88
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from typing import SupportsIndex
 
 import equinox as eqx
 import jax
@@ -16,8 +17,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-# %% ../nbs/00_lattice.ipynb #09d63518
-def check_shape(shape: Sequence[int]) -> tuple[int, ...]:
+# %% ../nbs/00_lattice.ipynb #10ba1f94
+def check_shape(shape: Iterable[SupportsIndex]) -> tuple[int, ...]:
     """The lattice `shape` as a tuple of integers, each at least 2.
 
     Raises `TypeError` if an extent is no integer and `ValueError` for an empty shape or an extent below 2.
@@ -40,18 +41,18 @@ def check_shape(shape: Sequence[int]) -> tuple[int, ...]:
             raise ValueError(f"axis {axis} of shape {extents} has extent {extent}; extents must be 2 or more")
     return tuple(int(extent) for extent in extents)
 
-# %% ../nbs/00_lattice.ipynb #ad828b30
-def volume(shape: Sequence[int]) -> int:
+# %% ../nbs/00_lattice.ipynb #60512075
+def volume(shape: Sequence[SupportsIndex]) -> int:
     """The number of sites V."""
     return math.prod(shape)
 
 
-def spatial_volume(shape: Sequence[int]) -> int:
+def spatial_volume(shape: Sequence[SupportsIndex]) -> int:
     """The number of sites of one time slice, V_sp = V / L0 (1 in one dimension)."""
     return math.prod(shape[1:])
 
 # %% ../nbs/00_lattice.ipynb #d6f0d9c4
-def translate(phi: Float[Array, "..."], y: Sequence[int]) -> Float[Array, "..."]:
+def translate(phi: Float[Array, "..."], y: Sequence[SupportsIndex]) -> Float[Array, "..."]:
     """The translated configuration T_y[phi]_x = phi_{x+y} (below Eq. 7); `y` has one entry for each axis of `phi`."""
     if len(y) != phi.ndim:
         raise ValueError(f"the displacement {tuple(y)} has {len(y)} entries, the lattice has {phi.ndim} axes")
@@ -68,7 +69,7 @@ def laplacian(phi: Float[Array, "..."]) -> Float[Array, "..."]:
     return neighbour_sum(phi) - 2 * phi.ndim * phi
 
 # %% ../nbs/00_lattice.ipynb #ac516cae
-def khat_squared(shape: Sequence[int], *, half: bool = False) -> Float[Array, "..."]:
+def khat_squared(shape: Sequence[SupportsIndex], *, half: bool = False) -> Float[Array, "..."]:
     """The squared lattice momentum khat^2 = sum_mu 4 sin^2(k_mu / 2), k_mu = 2 pi n_mu / L_mu.
 
     On the full momentum grid (`shape`), or with `half=True` on the grid of `jnp.fft.rfftn` (last axis L // 2 + 1).
@@ -93,7 +94,7 @@ def slice_mean(phi: Float[Array, "L0 ..."]) -> Float[Array, " L0"]:
     return phi.reshape(phi.shape[0], -1).mean(axis=1)
 
 # %% ../nbs/00_lattice.ipynb #deb6039f
-def check_configs(configs, shape: Sequence[int], *, what: str = "configs") -> np.ndarray:
+def check_configs(configs, shape: Sequence[SupportsIndex], *, what: str = "configs") -> np.ndarray:
     """`configs` as a float64 array of shape (..., *shape), at least one of them, all finite.
 
     Raises `TypeError` for anything but real numbers and `ValueError` for a wrong shape, no configuration, NaN or

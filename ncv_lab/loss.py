@@ -11,6 +11,7 @@ from abc import abstractmethod
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .io import register
@@ -26,7 +27,7 @@ class Loss(eqx.Module):
     l2: Float[Array, ""]
     average_weights: bool = eqx.field(static=True)
 
-    def __init__(self, l2: float = 0.0, *, average_weights: bool = False):
+    def __init__(self, l2: ArrayLike = 0.0, *, average_weights: bool = False):
         if not l2 >= 0:
             raise ValueError(f"l2 = {l2} must be a number >= 0")
         self.l2, self.average_weights = jnp.asarray(l2, float), average_weights

@@ -7,6 +7,7 @@ __all__ = ['arcsinh', 'unfold', 'n_weights', 'fold', 'pointwise', 'OddMLP']
 
 # %% ../nbs/06_network.ipynb #7a0de7fd
 from collections.abc import Sequence
+from typing import SupportsIndex
 
 import equinox as eqx
 import jax
@@ -30,7 +31,9 @@ def _arcsinh_jvp(primals, tangents):
     return arcsinh(x), dx * jax.lax.rsqrt(1 + x * x)
 
 # %% ../nbs/06_network.ipynb #0333e3e7
-def unfold(weights: Float[Array, "k n"], shape: Sequence[int], symmetric: bool | str) -> Float[Array, "k ..."]:
+def unfold(
+    weights: Float[Array, "k n"], shape: Sequence[SupportsIndex], symmetric: bool | str
+) -> Float[Array, "k ..."]:
     """Kernels of the full lattice shape from their independent weights: W(y) free, even in each axis, or a function
     of |y0| alone."""
     if not symmetric:
@@ -43,7 +46,7 @@ def unfold(weights: Float[Array, "k n"], shape: Sequence[int], symmetric: bool |
     return jnp.broadcast_to(kernel.reshape(*kernel.shape, *[1] * (len(shape) - len(axes))), (len(kernel), *shape))
 
 
-def n_weights(shape: Sequence[int], symmetric: bool | str) -> int:
+def n_weights(shape: Sequence[SupportsIndex], symmetric: bool | str) -> int:
     """The number of independent weights of one kernel."""
     if not symmetric:
         return volume(shape)
@@ -94,7 +97,7 @@ class OddMLP(eqx.Module):
 
     def __init__(
         self,
-        shape: Sequence[int],
+        shape: Sequence[SupportsIndex],
         width: int = 4,
         depth: int = 1,
         *,

@@ -9,7 +9,7 @@ __all__ = ['Observable', 'Correlator', 'MeanSquare', 'AbsMagnetisation', 'Magnet
 # %% ../nbs/03_observables.ipynb #167c2600
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from typing import ClassVar
+from typing import ClassVar, SupportsIndex
 
 import equinox as eqx
 import jax
@@ -33,9 +33,13 @@ class Observable(eqx.Module):
         """O(phi): a scalar, or a vector of n numbers."""
 
     @abstractmethod
-    def labels(self, shape: Sequence[int]) -> tuple[str, ...]:
+    def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
         """One name for each number on a lattice of this shape, such as ('C(0)', 'C(1)'); raises if the shape does not
         fit."""
+
+    def times(self, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
+        """The time separation of each number, which tells a fit where its legs are; 0 for local observables."""
+        return (0,) * len(self.labels(shape))
 
 # %% ../nbs/03_observables.ipynb #22c1dc3d
 @register
@@ -49,17 +53,21 @@ class Correlator(Observable):
     t: int | tuple[int, ...] | None = eqx.field(static=True, default=None)
     momentum: tuple[int, ...] | None = eqx.field(static=True, default=None)
 
-    def at(self, t: int | Sequence[int]) -> "Correlator":
+    def at(self, t: SupportsIndex | Sequence[SupportsIndex]) -> "Correlator":
         """The correlator at one time `t` or at a sequence of times; raises for anything but integers >= 0."""
         times = _integers("t", t)
         if not times or min(times) < 0:
             raise ValueError(f"t = {t} is empty or negative; C(-t) = C(t), so use t >= 0")
         return Correlator(times[0] if np.ndim(t) == 0 else times, self.momentum)
 
-    def labels(self, shape: Sequence[int]) -> tuple[str, ...]:
+    def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
         """('C(0)', 'C(1)', ...); raises `ValueError` if a time or the momentum does not fit the lattice."""
         mark = "" if self.momentum is None else f"; n={','.join(map(str, self.momentum))}"
         return tuple(f"C({t}{mark})" for t in _times(self, shape))
+
+    def times(self, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
+        """The times t of the labels."""
+        return _times(self, shape)
 
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "..."]:
         """C(t) of one configuration: () for a single time, else (n_times,)."""
@@ -76,7 +84,7 @@ def _integers(name: str, value) -> tuple[int, ...]:
     return tuple(int(item) for item in items)
 
 
-def _times(correlator: Correlator, shape: Sequence[int]) -> tuple[int, ...]:
+def _times(correlator: Correlator, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
     shape = check_shape(shape)
     momentum, t = correlator.momentum, correlator.t
     if momentum is not None and len(_integers("momentum", momentum)) != len(shape) - 1:
@@ -106,7 +114,7 @@ def _slice_waves(phi: Float[Array, "L0 ..."], momentum: tuple[int, ...] | None) 
 class _Moment(Observable):
     symbol: ClassVar[str]
 
-    def labels(self, shape: Sequence[int]) -> tuple[str, ...]:
+    def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
         """The symbol of this observable, on any lattice."""
         check_shape(shape)
         return (self.symbol,)
@@ -174,7 +182,7 @@ class FunctionObservable(Observable):
     function: Callable
     name: str = eqx.field(static=True)
 
-    def labels(self, shape: Sequence[int]) -> tuple[str, ...]:
+    def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
         """(name,) for a scalar, (name[0], name[1], ...) for a vector."""
         form = value_shape(self, shape)
         return tuple(f"{self.name}[{i}]" for i in range(form[0])) if form else (self.name,)
@@ -194,7 +202,7 @@ def as_observable(function: Callable, name: str | None = None) -> Observable:
     return FunctionObservable(function, name or getattr(function, "__name__", type(function).__name__))
 
 
-def value_shape(observable: Observable, shape: Sequence[int]) -> tuple[int, ...]:
+def value_shape(observable: Observable, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
     """The shape of O(phi) on this lattice: () or (n,). Raises `ValueError` for anything else."""
     form = jax.eval_shape(observable, jax.ShapeDtypeStruct(check_shape(shape), float)).shape
     if len(form) > 1:
@@ -202,7 +210,7 @@ def value_shape(observable: Observable, shape: Sequence[int]) -> tuple[int, ...]
     return form
 
 # %% ../nbs/03_observables.ipynb #fd7ebf6b
-def measure(observable: Callable, configs, shape: Sequence[int]) -> np.ndarray:
+def measure(observable: Callable, configs, shape: Sequence[SupportsIndex]) -> np.ndarray:
     """O(phi) for every configuration of `configs` (..., *shape): an array (...) for a scalar, (..., n) for a vector.
 
     Raises `TypeError` or `ValueError` for configurations or observables that do not fit (see `check_configs`).
@@ -220,7 +228,7 @@ def measure(observable: Callable, configs, shape: Sequence[int]) -> np.ndarray:
     return values.reshape(*lead, *values.shape[1:])
 
 # %% ../nbs/03_observables.ipynb #09cc9ec8
-def chain_correlator(extent: int, m2: float, lam: float, *, points: int = 400) -> np.ndarray:
+def chain_correlator(extent: int, m2: float | int, lam: float | int, *, points: int = 400) -> np.ndarray:
     """The exact C(t), t = 0..extent // 2, of the one-dimensional theory, by its transfer matrix on a grid of
     `points`."""
     check_shape((extent,))

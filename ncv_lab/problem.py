@@ -30,9 +30,9 @@ from .stein import ControlVariate, VectorField, stein
 class Problem:
     """The configurations of a fit with all that does not depend on the weights; made by `pose`.
 
-    `phi` and `dS` are (n, *shape), `values` is (n, k): the observable, one column for each of its `labels`. `draws`
-    is the number of draws in each chain; rows are chain-major. `seen` holds the sorted fingerprints of the
-    configurations.
+    `phi` and `dS` are (n, *shape), `values` is (n, k): the observable, one column for each of its `labels`, with its
+    time separation in `times`. `draws` is the number of draws in each chain; rows are chain-major. `seen` holds the
+    sorted fingerprints of the configurations.
     """
 
     theory: Theory
@@ -42,6 +42,7 @@ class Problem:
     phi: Float[Array, "n ..."]
     dS: Float[Array, "n ..."]
     values: Float[Array, "n k"]
+    times: tuple[int, ...]
     draws: int
     seen: np.ndarray
 
@@ -85,6 +86,7 @@ def pose(theory: Theory, observable: Callable, ensemble: Ensemble, *, at_least: 
         phi,
         dS,
         jnp.asarray(values.reshape(len(phi), -1)),
+        observable.times(theory.shape),
         ensemble.n_draws,
         np.sort(ensemble.fingerprints()),
     )

@@ -8,11 +8,13 @@ __all__ = ['VectorField', 'LinearField', 'is_linear', 'control_variate', 'stein'
 
 # %% ../nbs/07_stein.ipynb #fc9ce60d
 from collections.abc import Callable, Sequence
-from typing import Protocol, runtime_checkable
+from typing import Protocol, SupportsIndex, runtime_checkable
 
 import equinox as eqx
 import jax
 import jax.numpy as jnp
+import numpy as np
+import scipy.linalg
 from jaxtyping import Array, Float
 
 from .action import Theory
@@ -120,6 +122,10 @@ class SumField(eqx.Module):
         """The features of all fields, one after the other."""
         return jnp.concatenate([field.features(phi, dS) for field in self.fields])
 
+    def profile(self, basis: Float[np.ndarray, "tau k"]) -> Float[np.ndarray, "n m"]:
+        """The profiles of all fields in one block-diagonal matrix (see `ncv_lab.basis.BasisField.profile`)."""
+        return scipy.linalg.block_diag(*(field.profile(basis) for field in self.fields))
+
     def with_weights(self, weights: Float[Array, " n"]) -> "SumField":
         """The sum with the given weights, in the order of `features`."""
         template = jax.ShapeDtypeStruct(self.fields[0].shape, float)
@@ -128,7 +134,7 @@ class SumField(eqx.Module):
         return SumField(*(field.with_weights(part) for field, part in zip(self.fields, parts, strict=True)))
 
 # %% ../nbs/07_stein.ipynb #950cbe40
-def free_field(shape: Sequence[int], m2: float, t: int) -> OddMLP:
+def free_field(shape: Sequence[SupportsIndex], m2: float | int, t: int) -> OddMLP:
     """The linear field whose control variate removes all variance of C(t) in the free theory (lam = 0).
 
     g_x = sum_k c(k) phi_{x+k}, c(k) = -(1 / V^2) sum_p cos(p t) cos(p k0) / (m2 + 2 - 2 cos p), p = 2 pi n / L0.
