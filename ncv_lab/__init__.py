@@ -8,12 +8,16 @@ import jax as _jax
 if "JAX_ENABLE_X64" not in _os.environ:
     _jax.config.update("jax_enable_x64", True)
 
+from ncv_lab import plotting
 from ncv_lab.action import FunctionTheory, Phi4, Theory, as_theory, check_theory, free_correlator
+from ncv_lab.analysis import estimate, estimate_including_training
+from ncv_lab.basis import BasisField, Contact, Direct, Gated, Gradient, Magnetic, Powers, Steps
 from ncv_lab.descent import Adam, PaperSchedule
-from ncv_lab.ensemble import Ensemble, load_ensemble
+from ncv_lab.ensemble import Ensemble, load_ensemble, tau_int
 from ncv_lab.fitting import fit, fit_steps
 from ncv_lab.io import register
 from ncv_lab.least_squares import LeastSquares
+from ncv_lab.local import EvenNet, Gaussian, OddNet, Polynomials, Shell, Smearing
 from ncv_lab.loss import FixedShift, LearnedShift, SecondMoment
 from ncv_lab.network import OddMLP
 from ncv_lab.observables import (
@@ -29,7 +33,88 @@ from ncv_lab.observables import (
     measure,
 )
 from ncv_lab.problem import Fit, load_fit, sigma_ratio
-from ncv_lab.sampler import HMC, sample
-from ncv_lab.stein import FunctionField, LinearField, SumField, VectorField, control_variate, free_field
+from ncv_lab.results import Estimate
+from ncv_lab.sampler import HMC, ExactGaussian, sample
+from ncv_lab.schwinger_dyson import Rung, SchwingerDyson
+from ncv_lab.spectrum import MassFit, effective_mass, fit_mass
+from ncv_lab.stein import (
+    ControlVariate,
+    FunctionField,
+    LinearField,
+    SumField,
+    VectorField,
+    control_variate,
+    dense_divergence,
+    free_field,
+)
+
+__all__ = [
+    "HMC",
+    "AbsMagnetisation",
+    "ActionDensity",
+    "Adam",
+    "BasisField",
+    "Contact",
+    "ControlVariate",
+    "Correlator",
+    "Direct",
+    "Ensemble",
+    "Estimate",
+    "EvenNet",
+    "ExactGaussian",
+    "Fit",
+    "FixedShift",
+    "FunctionField",
+    "FunctionTheory",
+    "Gated",
+    "Gaussian",
+    "Gradient",
+    "LearnedShift",
+    "LeastSquares",
+    "LinearField",
+    "Magnetic",
+    "MagnetisationSquared",
+    "MassFit",
+    "MeanSquare",
+    "Observable",
+    "OddMLP",
+    "OddNet",
+    "PaperSchedule",
+    "Phi4",
+    "Polynomials",
+    "Powers",
+    "Rung",
+    "SchwingerDyson",
+    "SecondMoment",
+    "Shell",
+    "Smearing",
+    "Steps",
+    "SumField",
+    "Susceptibility",
+    "Theory",
+    "VectorField",
+    "as_observable",
+    "as_theory",
+    "chain_correlator",
+    "check_theory",
+    "control_variate",
+    "dense_divergence",
+    "effective_mass",
+    "estimate",
+    "estimate_including_training",
+    "fit",
+    "fit_mass",
+    "fit_steps",
+    "free_correlator",
+    "free_field",
+    "load_ensemble",
+    "load_fit",
+    "measure",
+    "plotting",
+    "register",
+    "sample",
+    "sigma_ratio",
+    "tau_int",
+]
 
 __version__ = "0.1.0"

@@ -118,11 +118,14 @@ def check_configs(configs, shape: Sequence[SupportsIndex], *, what: str = "confi
 
 # %% ../nbs/00_lattice.ipynb #575efdcf
 @eqx.filter_jit
-def map_configs(
-    function: Callable, configs: Float[Array, "n ..."], *more: Float[Array, "n ..."], batch_size: int = 256
-):
+def map_configs(function: Callable, configs: Float[Array, "n ..."], *more: Float[Array, "n ..."], batch_size: int = 32):
     """`function(phi)`, or `function(phi, ...)` with `more` arrays, for each configuration, stacked along axis 0.
 
     Compiled once for each function and shape; arrays inside `function`, if it is an `eqx.Module`, are traced.
     """
-    return jax.lax.map(lambda args: function(*args), (configs, *more), batch_size=min(batch_size, len(configs)))
+    n = len(configs)
+    batches = -(-n // batch_size)
+    # Rows are repeated to fill the last batch, or a second loop would be compiled for a smaller one.
+    rows = jnp.arange(batches * batch_size).reshape(batches, batch_size) % n
+    values = jax.lax.map(lambda r: jax.vmap(function)(*(array[r] for array in (configs, *more))), rows)
+    return jax.tree.map(lambda value: value.reshape(-1, *value.shape[2:])[:n], values)

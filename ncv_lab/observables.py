@@ -8,7 +8,7 @@ __all__ = ['Observable', 'Correlator', 'MeanSquare', 'AbsMagnetisation', 'Magnet
 
 # %% ../nbs/03_observables.ipynb #167c2600
 from abc import abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, SupportsIndex
 
 import equinox as eqx
@@ -53,7 +53,7 @@ class Correlator(Observable):
     t: int | tuple[int, ...] | None = eqx.field(static=True, default=None)
     momentum: tuple[int, ...] | None = eqx.field(static=True, default=None)
 
-    def at(self, t: SupportsIndex | Sequence[SupportsIndex]) -> "Correlator":
+    def at(self, t: SupportsIndex | Iterable[SupportsIndex]) -> "Correlator":
         """The correlator at one time `t` or at a sequence of times; raises for anything but integers >= 0."""
         times = _integers("t", t)
         if not times or min(times) < 0:
@@ -225,7 +225,7 @@ def measure(observable: Callable, configs, shape: Sequence[SupportsIndex]) -> np
             f"the observable {observable.labels(shape)} is not finite on "
             f"{int((~np.isfinite(values)).sum())} of the {values.size} values measured"
         )
-    return values.reshape(*lead, *values.shape[1:])
+    return values.reshape(lead + values.shape[1:])
 
 # %% ../nbs/03_observables.ipynb #09cc9ec8
 def chain_correlator(extent: int, m2: float | int, lam: float | int, *, points: int = 400) -> np.ndarray:
