@@ -17,7 +17,7 @@ from ncv_lab.ensemble import Ensemble, load_ensemble, tau_int
 from ncv_lab.fitting import fit, fit_steps
 from ncv_lab.io import register
 from ncv_lab.least_squares import LeastSquares
-from ncv_lab.local import EvenNet, Gaussian, OddNet, Polynomials, Shell, Smearing
+from ncv_lab.local import Gaussian, Polynomials, Shell, Smearing
 from ncv_lab.loss import FixedShift, LearnedShift, SecondMoment
 from ncv_lab.network import OddMLP
 from ncv_lab.observables import (
@@ -60,7 +60,6 @@ __all__ = [
     "Direct",
     "Ensemble",
     "Estimate",
-    "EvenNet",
     "ExactGaussian",
     "Fit",
     "FixedShift",
@@ -78,7 +77,6 @@ __all__ = [
     "MeanSquare",
     "Observable",
     "OddMLP",
-    "OddNet",
     "PaperSchedule",
     "Phi4",
     "Polynomials",

@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['Theory', 'Phi4', 'FunctionTheory', 'as_theory', 'check_theory', 'free_correlator']
 
-# %% ../nbs/02_action.ipynb #167c2600
+# %% ../nbs/02_action.ipynb #5d0aa876
+import operator
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 from typing import SupportsIndex
@@ -131,7 +132,8 @@ def check_theory(theory: Theory, *, tolerance: float = 1e-6) -> None:
     phi = jax.random.normal(jax.random.key(0), theory.shape)
     value = jnp.asarray(theory.action(phi))
     if value.shape != () or not jnp.isfinite(value):
-        raise ValueError(f"the action of a configuration must be one finite number, got {value} of shape {value.shape}")
+        got = f"an array of shape {value.shape}" if value.shape else f"{value}"
+        raise ValueError(f"the action of a configuration must be one finite number, got {got}")
     exact, given = jax.grad(theory.action)(phi), jnp.asarray(theory.gradient(phi))
     if given.shape != tuple(theory.shape):
         raise ValueError(f"the gradient has shape {given.shape}, expected the lattice shape {tuple(theory.shape)}")
@@ -143,7 +145,7 @@ def check_theory(theory: Theory, *, tolerance: float = 1e-6) -> None:
             f"dS/dphi is {exact[site]:.8g}; give dS/dphi (not minus it), or leave the gradient out"
         )
 
-# %% ../nbs/02_action.ipynb #907deb20
+# %% ../nbs/02_action.ipynb #b3b5acbb
 def free_correlator(
     shape: Sequence[SupportsIndex], m2: ArrayLike, *, momentum: Sequence[SupportsIndex] | None = None
 ) -> Float[Array, " t"]:
@@ -154,8 +156,14 @@ def free_correlator(
     shape = check_shape(shape)
     if not m2 > 0:
         raise ValueError(f"m2 = {m2}: the free theory exists only for m2 > 0")
-    momentum = tuple(momentum or [0] * (len(shape) - 1))
+    n = tuple(momentum or [0] * (len(shape) - 1))
+    if len(n) != len(shape) - 1:
+        raise ValueError(f"momentum {n} needs one integer for each of the {len(shape) - 1} spatial axes of {shape}")
+    try:
+        n = [operator.index(k) % extent for k, extent in zip(n, shape[1:], strict=True)]
+    except TypeError:
+        raise TypeError(f"momentum {n} must hold integers") from None
     k0 = 2 * jnp.pi * jnp.arange(shape[0]) / shape[0]
-    propagator = 1 / (m2 + khat_squared(shape)[(slice(None), *momentum)])
+    propagator = 1 / (m2 + khat_squared(shape)[(slice(None), *n)])
     times = jnp.arange(shape[0] // 2 + 1)
     return jnp.cos(times[:, None] * k0[None, :]) @ propagator / volume(shape)

@@ -97,6 +97,10 @@ class Powers(eqx.Module):
 
     powers: tuple[int, ...] = eqx.field(static=True, default=(1,))
 
+    def __check_init__(self):
+        if not self.powers or not all(isinstance(n, int) and n > 0 and n % 2 for n in self.powers):
+            raise ValueError(f"powers = {self.powers!r} must be odd positive integers, for example (1, 3)")
+
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "... K"]:
         """The powers of the field at each site."""
         return jnp.stack([phi**n for n in self.powers], axis=-1)
@@ -230,6 +234,8 @@ class Steps(eqx.Module):
 
     def __init__(self, widths: Sequence[float]):
         self.widths = jnp.asarray(widths, float)
+        if self.widths.ndim != 1 or not (self.widths > 0).all():
+            raise ValueError(f"widths = {widths!r} must be positive numbers")
 
     def __call__(self, M: Float[Array, ""]) -> Float[Array, " H"]:
         """The functions at one M."""

@@ -32,6 +32,10 @@ class PaperSchedule(eqx.Module):
     initial: Float[Array, ""] = eqx.field(default=1e-3, converter=jnp.asarray)
     floor: Float[Array, ""] = eqx.field(default=1e-6, converter=jnp.asarray)
 
+    def __check_init__(self):
+        if not self.initial > 0 or not self.floor > 0:
+            raise ValueError(f"initial = {self.initial} and floor = {self.floor} must be positive")
+
     def __call__(self, n: Int[Array, ""] | int) -> Float[Array, ""]:
         """The learning rate at step `n`."""
         return jnp.maximum(self.initial * 0.99 ** (n / 1000), self.floor)
@@ -68,12 +72,16 @@ class Adam(eqx.Module):
     ):
         counts = {"steps": steps, "batch_size": batch_size, "patience": patience, "check_every": check_every}
         for name, value in counts.items():
-            if value is not None and (not isinstance(value, int) or value < 1):
+            if value is not None and (not isinstance(value, (int, np.integer)) or value < 1):
                 raise ValueError(f"{name} = {value!r} must be a positive integer")
-        if learning_rate is not None and not callable(learning_rate) and not learning_rate > 0:
+        if isinstance(learning_rate, str) or not (
+            learning_rate is None or callable(learning_rate) or learning_rate > 0
+        ):
             raise ValueError(f"learning_rate = {learning_rate!r} must be positive")
         if not 0 < validation < 1:
             raise ValueError(f"validation = {validation} must lie between 0 and 1: it is the fraction set aside")
+        if loss is not None and not isinstance(loss, Loss):
+            raise TypeError(f"loss must be SecondMoment(), FixedShift() or LearnedShift(), got {loss!r}")
         self.steps, self.batch_size, self.validation = steps, batch_size, validation
         self.patience, self.check_every = patience, check_every
         self.learning_rate = (

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
+import jax
 from jaxtyping import PRNGKeyArray
 from tqdm.auto import tqdm
 
@@ -42,20 +43,33 @@ def fit_steps(
 ) -> Iterator[Fit]:
     """The fit as a generator: a `Fit` at every check, the best so far. See `fit` for the arguments and what is
     raised."""
+    if not isinstance(theory, Theory):
+        raise TypeError(f"the theory must be a Theory such as Phi4(shape, m2, lam), got {theory!r}")
+    if resume is not None and not isinstance(resume, Fit):
+        raise TypeError(f"resume takes a Fit, got {resume!r}; read one with load_fit(path)")
     if _is_strategy(field):
         if method is not None or resume is not None:
             raise ValueError(f"{type(field).__name__} chooses field and method itself; give neither method nor resume")
         return field.run(pose(theory, observable, ensemble))
     method = default_method(field) if method is None else method
+    if isinstance(method, type) or not callable(getattr(method, "run", None)):
+        raise TypeError(
+            f"the method {method!r} is unknown; use LeastSquares(), Adam() or an object with a method `run`"
+        )
+    _check_field(field, theory)
+    return method.run(field, pose(theory, observable, ensemble), key=key, resume=resume)
+
+
+def _check_field(field: Any, theory: Theory) -> None:
     if not callable(field):
         raise TypeError(f"a vector field is called with a configuration and gives (g, div g), got {field!r}")
-    if not callable(getattr(method, "run", None)):
-        raise TypeError(
-            f"the method {method!r} is unknown; use LeastSquares() or Adam(...), or an object with a method `run`"
-        )
     if (lattice := getattr(field, "shape", theory.shape)) != theory.shape:
         raise ValueError(f"the field lives on the lattice {lattice}, the theory on {theory.shape}")
-    return method.run(field, pose(theory, observable, ensemble), key=key, resume=resume)
+    if is_linear(field):
+        return  # it may not have weights yet
+    form = jax.eval_shape(field, jax.ShapeDtypeStruct(theory.shape, float))
+    if [getattr(part, "shape", None) for part in jax.tree.leaves(form)] != [theory.shape, ()]:
+        raise TypeError(f"a vector field is called with a configuration and gives (g, div g), this one gives {form}")
 
 # %% ../nbs/16_fitting.ipynb #9e9957cf
 def fit(
@@ -89,4 +103,6 @@ def fit(
             if result is None:
                 raise
             return replace(result, status="interrupted")
+    if result is None:
+        raise ValueError(f"the method {method!r} gave no fit")
     return result

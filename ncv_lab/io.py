@@ -49,6 +49,8 @@ _REGISTRY: dict[str, type] = {}
 
 def register(cls: type) -> type:
     """Class decorator: instances of this `eqx.Module` can be saved to a file and loaded again by class name."""
+    if not isinstance(cls, type):
+        raise TypeError(f"register takes a class, got {cls!r}")
     known = _REGISTRY.get(cls.__name__, cls)
     # A notebook may define a class anew, as it does when a cell is run twice; two packages may not share a name.
     if len({known.__module__, cls.__module__} - {"__main__"}) > 1:
@@ -133,6 +135,7 @@ def load_module(path: str | os.PathLike, *, kind: str) -> Any:
             arrays = {name: file.get_tensor(name) for name in file.keys()}
     except (SafetensorError, OSError, json.JSONDecodeError) as error:
         raise ValueError(f"{path} is not a complete safetensors file ({error}); was it cut short?") from error
-    if not isinstance(header, dict) or header.get("kind") != kind or "content" not in header:
-        raise ValueError(f"{path} does not hold a {kind} written by ncv_lab (its header says {str(header)[:80]!r})")
+    found = header.get("kind") if isinstance(header, dict) else header
+    if found != kind or "content" not in header:
+        raise ValueError(f"{path} does not hold a {kind} written by ncv_lab (found {found!r})")
     return unpack(header["content"], arrays)

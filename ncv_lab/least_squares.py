@@ -36,7 +36,7 @@ class Spectrum(NamedTuple):
 def decompose(features: np.ndarray, values: np.ndarray) -> Spectrum:
     """The `Spectrum` of regressing centred `values` (n, k) on centred, standardised `features` (n, F).
 
-    In the dual form if F > n. Directions that vanish to rounding are dropped, so that ridge 0 is the least-norm solution.
+    Dual form if F > n. Directions that vanish to rounding are dropped, so that ridge 0 is the least-norm solution.
     """
     n, size = features.shape
     scale = features.std(axis=0)

@@ -29,6 +29,10 @@ class Shell(eqx.Module):
 
     r2: int = eqx.field(static=True)
 
+    def __check_init__(self):
+        if not isinstance(self.r2, int) or self.r2 < 0:
+            raise ValueError(f"r2 = {self.r2!r} must be a squared distance, an integer >= 0")
+
     def multiplier(self, shape: Sequence[int]) -> Float[np.ndarray, "..."]:
         """The kernel in momentum space, real, on the grid of `rfftn`. Raises `ValueError` if the lattice has no such
         sites."""
@@ -45,6 +49,10 @@ class Gaussian(eqx.Module):
     """Gaussian smearing exp(-s khat^2), of radius about sqrt(2 s) lattice spacings; s = 0 is the site itself."""
 
     s: float = eqx.field(static=True)
+
+    def __check_init__(self):
+        if not 0 <= self.s < np.inf:
+            raise ValueError(f"s = {self.s!r} must be a finite number >= 0")
 
     def multiplier(self, shape: Sequence[int]) -> Float[np.ndarray, "..."]:
         """The kernel in momentum space, real, on the grid of `rfftn`."""
@@ -132,6 +140,10 @@ class OddNet(eqx.Module):
     layers: tuple[Float[Array, "..."], ...]
 
     def __init__(self, n_fields: int, width: int, depth: int, n_functions: int, *, key: PRNGKeyArray):
+        if min(n_fields, width, depth) < 1 or n_functions < 2:
+            raise ValueError(
+                f"needs n_fields, width, depth >= 1 and n_functions >= 2, got {n_fields}, {width}, {depth}, {n_functions}"
+            )
         sizes = [n_fields, *[width] * depth, n_functions - 1]
         keys = jax.random.split(key, len(sizes) - 1)
         self.layers = tuple(

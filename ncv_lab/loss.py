@@ -28,8 +28,8 @@ class Loss(eqx.Module):
     average_weights: bool = eqx.field(static=True)
 
     def __init__(self, l2: ArrayLike = 0.0, *, average_weights: bool = False):
-        if not l2 >= 0:
-            raise ValueError(f"l2 = {l2} must be a number >= 0")
+        if isinstance(l2, str) or not l2 >= 0:
+            raise ValueError(f"l2 = {l2!r} must be a number >= 0")
         self.l2, self.average_weights = jnp.asarray(l2, float), average_weights
 
     @property

@@ -30,7 +30,7 @@ def _arcsinh_jvp(primals, tangents):
     (x,), (dx,) = primals, tangents
     return arcsinh(x), dx * jax.lax.rsqrt(1 + x * x)
 
-# %% ../nbs/07_network.ipynb #0333e3e7
+# %% ../nbs/07_network.ipynb #e572c353
 def unfold(
     weights: Float[Array, "k n"], shape: Sequence[SupportsIndex], symmetric: bool | str
 ) -> Float[Array, "k ..."]:
@@ -113,8 +113,7 @@ class OddMLP(eqx.Module):
 
     def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
         """(g, div g) on one configuration: g of the lattice shape, div g = sum_x dg_x/dphi_x, exact, in O(V log V)."""
-        if phi.shape != self.shape:
-            raise ValueError(f"the field lives on the lattice {self.shape}, got a configuration of shape {phi.shape}")
+        self._check(phi)
         kernels = unfold(self.kernels, self.shape, self.symmetric)
         h = jax.vmap(correlate, (0, None))(kernels, phi)
         origin = kernels[(slice(None), *[0] * phi.ndim)]
@@ -132,12 +131,17 @@ class OddMLP(eqx.Module):
         """At depth 0, the vector whose product with the weights is f: V delta_{y,0} - sum_x phi_{x+y} dS_x, shared
         weights summed."""
         self._needs_depth_0()
+        self._check(phi)
         return fold((-correlate(dS, phi)).at[(0,) * phi.ndim].add(phi.size), self.symmetric)
 
     def with_weights(self, weights: Float[Array, " n"]) -> "OddMLP":
         """At depth 0, this field with the given weights."""
         self._needs_depth_0()
         return eqx.tree_at(lambda net: net.kernels, self, jnp.reshape(weights, self.kernels.shape))
+
+    def _check(self, phi: Float[Array, "..."]):
+        if phi.shape != self.shape:
+            raise ValueError(f"the field lives on the lattice {self.shape}, got a configuration of shape {phi.shape}")
 
     def _needs_depth_0(self):
         if self.depth:

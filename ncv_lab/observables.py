@@ -17,7 +17,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from .action import Theory
+from .action import Phi4, Theory
 from .io import register
 from .lattice import check_configs, check_shape, correlate, map_configs, slice_mean
 
@@ -171,6 +171,12 @@ class ActionDensity(_Moment):
     theory: Theory
     symbol = "S/V"
 
+    def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
+        """("S/V",); raises `ValueError` on another lattice than that of the theory."""
+        if tuple(self.theory.shape) != check_shape(shape):
+            raise ValueError(f"the theory lives on {self.theory.shape}, the configurations on {tuple(shape)}")
+        return (self.symbol,)
+
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, ""]:
         """S[phi] / V."""
         return self.theory.action(phi) / phi.size
@@ -231,7 +237,7 @@ def measure(observable: Callable, configs, shape: Sequence[SupportsIndex]) -> np
 def chain_correlator(extent: int, m2: float | int, lam: float | int, *, points: int = 400) -> np.ndarray:
     """The exact C(t), t = 0..extent // 2, of the one-dimensional theory, by its transfer matrix on a grid of
     `points`."""
-    check_shape((extent,))
+    Phi4((extent,), m2, lam)  # refuses couplings for which there is no theory
     # The on-site weight alone, exp(-v), is below 1e-30 at the edge of the grid.
     edge = min(np.roots([lam / 24, 0, m2 / 2, 0, -70]).real.max(), 12.0) if lam else (140 / m2) ** 0.5
     phi = np.linspace(-edge, edge, points)

@@ -112,6 +112,8 @@ def sigma_ratio(values, improved) -> np.ndarray:
 
     Infinite where O - f is constant, and 1 where O itself is.
     """
+    if np.shape(values) != np.shape(improved):
+        raise ValueError(f"O and O - f must have one shape, got {np.shape(values)} and {np.shape(improved)}")
     raw, better = np.std(values, axis=0), np.std(improved, axis=0)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(raw == 0, 1.0, raw / better)

@@ -53,6 +53,8 @@ def is_linear(field: VectorField) -> bool:
 # %% ../nbs/08_stein.ipynb #4383753d
 def control_variate(field: VectorField, theory: Theory, phi: Float[Array, "..."]) -> Float[Array, ""]:
     """f = sum_x (dg_x/dphi_x - g_x dS/dphi_x) of Eq. (5) for one configuration; <f> = 0 for any field."""
+    if phi.shape != tuple(theory.shape):
+        raise ValueError(f"the theory lives on the lattice {theory.shape}, got a configuration of shape {phi.shape}")
     return stein(field, phi, theory.gradient(phi))
 
 
@@ -89,6 +91,10 @@ class FunctionField(eqx.Module):
 
     function: Callable
 
+    def __check_init__(self):
+        if not callable(self.function):
+            raise TypeError(f"a field is a function of phi, got {self.function!r}")
+
     def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
         """(g, div g)."""
         g = self.function(phi)
@@ -106,6 +112,11 @@ class SumField(eqx.Module):
     def __init__(self, *fields: VectorField):
         if not fields:
             raise ValueError("a sum of fields needs at least one field")
+        for field in fields:
+            if not callable(field):
+                raise TypeError(f"a sum of fields takes vector fields, got {field!r}")
+        if len(shapes := {field.shape for field in fields if hasattr(field, "shape")}) > 1:
+            raise ValueError(f"the fields of a sum must live on one lattice, got {sorted(shapes)}")
         self.fields = fields
 
     def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
@@ -141,6 +152,8 @@ def free_field(shape: Sequence[SupportsIndex], m2: float | int, t: int) -> OddML
     Raises `ValueError` for m2 <= 0 or t outside the lattice.
     """
     shape = check_shape(shape)
+    if isinstance(t, bool) or not isinstance(t, (int, np.integer)):
+        raise TypeError(f"t = {t!r} is not an integer")
     if not m2 > 0 or not 0 <= t < shape[0]:
         raise ValueError(f"needs m2 > 0 and 0 <= t < {shape[0]} (the time extent), got m2 = {m2}, t = {t}")
     p = 2 * jnp.pi * jnp.arange(shape[0]) / shape[0]
