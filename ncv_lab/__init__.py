@@ -14,7 +14,7 @@ from ncv_lab.analysis import estimate, estimate_including_training
 from ncv_lab.basis import BasisField, Contact, Direct, Gated, Gradient, Magnetic, Powers, Steps
 from ncv_lab.descent import Adam, PaperSchedule
 from ncv_lab.ensemble import Ensemble, load_ensemble, tau_int
-from ncv_lab.fitting import fit, fit_steps
+from ncv_lab.fitting import Strategy, fit, fit_steps
 from ncv_lab.io import register
 from ncv_lab.least_squares import LeastSquares
 from ncv_lab.local import Gaussian, Polynomials, Shell, Smearing
@@ -87,6 +87,7 @@ __all__ = [
     "Shell",
     "Smearing",
     "Steps",
+    "Strategy",
     "SumField",
     "Susceptibility",
     "Theory",

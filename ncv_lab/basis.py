@@ -14,6 +14,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .io import register
@@ -232,7 +233,7 @@ class Steps(eqx.Module):
 
     widths: Float[Array, " n"]
 
-    def __init__(self, widths: Sequence[float]):
+    def __init__(self, widths: ArrayLike | Sequence[float]):
         self.widths = jnp.asarray(widths, float)
         if self.widths.ndim != 1 or not (self.widths > 0).all():
             raise ValueError(f"widths = {widths!r} must be positive numbers")

@@ -70,6 +70,9 @@ class Smearing(eqx.Module):
     def __init__(self, shape: Sequence[int], kernels: Sequence):
         self.shape = check_shape(shape)
         self.kernels = tuple(Gaussian(float(k)) if isinstance(k, (int, float)) else k for k in kernels)
+        for kernel in self.kernels:
+            if not isinstance(kernel, (Shell, Gaussian)):
+                raise TypeError(f"a kernel is Shell(r2), Gaussian(s) or a number s, got {kernel!r}")
         if not self.kernels:
             raise ValueError("smearing needs at least one kernel, for example Shell(0)")
         for kernel in self.kernels:
@@ -142,7 +145,8 @@ class OddNet(eqx.Module):
     def __init__(self, n_fields: int, width: int, depth: int, n_functions: int, *, key: PRNGKeyArray):
         if min(n_fields, width, depth) < 1 or n_functions < 2:
             raise ValueError(
-                f"needs n_fields, width, depth >= 1 and n_functions >= 2, got {n_fields}, {width}, {depth}, {n_functions}"
+                "a network needs n_fields, width and depth of at least 1 and n_functions of at least 2, got "
+                f"{n_fields}, {width}, {depth} and {n_functions}"
             )
         sizes = [n_fields, *[width] * depth, n_functions - 1]
         keys = jax.random.split(key, len(sizes) - 1)
