@@ -223,11 +223,20 @@ def test_time_of_an_estimate(theory):
     assert time.perf_counter() - start < 1.0
 
 
-@pytest.mark.parametrize(("value", "error", "text"), [
-    (0.19403, 0.00041, "0.1940(4)"), (1.0882e-4, 1.83e-6, "1.088(18)e-4"), (123.4, 5.2, "123(5)"),
-    (12345, 170, "12340(170)"), (0.0, 0.3, "0.0(3)"), (-0.5, 0.0996, "-0.50(10)"), (0.1, 0.0, "0.1(0)"),
-    (0.0, 0.0, "0(0)"), (np.inf, np.nan, "inf(nan)"),
-])
+@pytest.mark.parametrize(
+    ("value", "error", "text"),
+    [
+        (0.19403, 0.00041, "0.1940(4)"),
+        (1.0882e-4, 1.83e-6, "1.088(18)e-4"),
+        (123.4, 5.2, "123(5)"),
+        (12345, 170, "12340(170)"),
+        (0.0, 0.3, "0.0(3)"),
+        (-0.5, 0.0996, "-0.50(10)"),
+        (0.1, 0.0, "0.1(0)"),
+        (0.0, 0.0, "0(0)"),
+        (np.inf, np.nan, "inf(nan)"),
+    ],
+)
 def test_printing(value, error, text):
     assert format_error(value, error) == text
 
@@ -248,8 +257,12 @@ def bad_input(theory, ensemble, field, solved):
     yield "short chain", lambda: estimate(theory, corr, short, field), ValueError, "cannot be cut into 5 folds"
     yield "no control", lambda: estimate(theory, corr, ensemble, "linear"), TypeError, "field"
     yield "no method", lambda: estimate(theory, corr, ensemble, field, method="ridge"), TypeError, "method"
-    yield "refit of a fit", lambda: estimate(theory, corr, ensemble.select(draws=slice(40, 100)), solved, refit=True,
-                                             errors="jackknife"), ValueError, "something to fit"
+    yield (
+        "refit of a fit",
+        lambda: estimate(theory, corr, ensemble.select(draws=slice(40, 100)), solved, refit=True, errors="jackknife"),
+        ValueError,
+        "something to fit",
+    )
     yield "refit gamma", lambda: estimate(theory, corr, ensemble, field, refit=True), ValueError, "jackknife"
     yield "other observable", lambda: estimate(theory, MeanSquare(), ensemble, solved), ValueError, "but not phi"
     yield "shape of f", lambda: estimate(theory, corr, ensemble, lambda phi: phi), ValueError, "must agree"

@@ -1,0 +1,190 @@
+"""The command line: a whole analysis in a folder, JSON alone on standard output, and one line for every mistake."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from ncv_lab.cli import main
+from ncv_lab.ensemble import load_ensemble
+from ncv_lab.problem import load_fit
+
+SAMPLE = ["sample", "--shape", "8x4", "--m2", "0.1", "--lam", "0.5", "--n-configs", "400", "--chains", "10"]
+
+
+def run(*words):
+    "The exit code of a command, also where argparse leaves by itself."
+    try:
+        return main([str(word) for word in words])
+    except SystemExit as end:
+        return end.code
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    "A folder with an ensemble, a linear fit to its first half, and a damaged file."
+    folder = tmp_path_factory.mktemp("cli")
+    assert run(*SAMPLE, "--thin", 1, "--output", folder / "run.h5") == 0
+    assert run("fit", "--ensemble", folder / "run.h5", "--output", folder / "fit.safetensors") == 0
+    (folder / "cut.h5").write_bytes((folder / "run.h5").read_bytes()[:-1000])
+    return folder
+
+
+@pytest.fixture
+def document(capsys):
+    "Run a command with --json and return its document; standard output must hold nothing else."
+
+    def call(*words):
+        capsys.readouterr()
+        code = run(*words, "--json")
+        out, err = capsys.readouterr()
+        assert code == 0, err
+        assert out.count("\n") == 1
+        return json.loads(out, parse_constant=pytest.fail)
+
+    return call
+
+
+def test_sample_writes_an_ensemble(folder):
+    ensemble = load_ensemble(folder / "run.h5")
+    assert (ensemble.shape, ensemble.n_chains, ensemble.n_draws, ensemble.thin) == ((8, 4), 10, 40, 1)
+
+
+def test_sample_repeats_with_its_seed(tmp_path, folder, document):
+    found = document(*SAMPLE, "--thin", 1, "--output", tmp_path / "again.h5")
+    assert found["command"] == "sample" and found["n_configs"] == 400 and 0 < found["acceptance"] <= 1
+    again, first = load_ensemble(tmp_path / "again.h5"), load_ensemble(folder / "run.h5")
+    assert (again.configs == first.configs).all()
+    document(*SAMPLE, "--thin", 1, "--seed", 1, "--output", tmp_path / "again.h5", "--force")
+    assert (load_ensemble(tmp_path / "again.h5").configs != first.configs).any()
+
+
+def test_fit_takes_half_by_default(folder):
+    fit = load_fit(folder / "fit.safetensors")
+    assert fit.n_configs == 200 and fit.labels == ("C(0)", "C(1)", "C(2)", "C(3)", "C(4)")
+
+
+def test_fit_of_a_network(folder, document):
+    path = folder / "net.safetensors"
+    words = ["--family", "mlp", "--depth", 2, "--width", 3, "--symmetric", "yes", "--steps", 50, "--batch-size", 2]
+    found = document("fit", "--ensemble", folder / "run.h5", "--n-train", 300, *words, "--output", path)
+    assert found["labels"] == ["C(4)"] and found["n_configs"] == 300 and found["status"] == "finished"
+    net = load_fit(path).control.field
+    assert (net.depth, net.width, net.symmetric) == (2, 3, True)
+
+
+def test_raw_estimate(folder, document):
+    found = document("estimate", "--ensemble", folder / "run.h5", "--t", "0,4")
+    assert found["labels"] == ["C(0)", "C(4)"] and found["n_configs"] == 400
+    assert found["value"][0] > found["value"][1] > 0 and "sigma_ratio" not in found
+
+
+def test_estimate_by_a_fit_leaves_out_what_it_has_seen(folder, capsys):
+    assert run("estimate", "--ensemble", folder / "run.h5", "--fit", folder / "fit.safetensors", "--json") == 0
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    assert found["n_configs"] <= 200 and min(found["sigma_ratio"]) > 1
+    assert err.startswith("ncv-lab estimate: warning: ") and err.count("\n") == 1
+
+
+def test_cross_fitted_estimate_as_a_table(folder, document):
+    path = folder / "correlator.csv"
+    found = document("estimate", "--ensemble", folder / "run.h5", "--family", "linear", "--output", path)
+    with open(path, newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["labels"] for row in rows] == found["labels"]
+    assert [float(row["error_ratio"]) for row in rows] == found["error_ratio"]
+
+
+def test_estimate_as_text(folder, capsys):
+    assert run("estimate", "--ensemble", folder / "run.h5", "--output", folder / "raw.json") == 0
+    assert "C(4)" in capsys.readouterr().out
+    assert len(json.loads((folder / "raw.json").read_text())["value"]) == 5
+
+
+def test_mass(folder, document):
+    found = document("mass", "--ensemble", folder / "run.h5", "--t-min", 1)
+    assert found["raw"]["t_min"] == 1 and found["raw"]["dof"] == 2
+    assert 0 < found["improved"]["m_error"] < found["raw"]["m_error"]
+
+
+def test_demo(tmp_path, capsys):
+    assert run("demo", "--quick", "--output-dir", tmp_path / "new" / "out") == 0
+    text = capsys.readouterr().out
+    assert "lam = 0.5" in text and "lam = 24" in text and "error_ratio" in text and "seed 0" in text
+    assert (tmp_path / "new/out/demo.png").read_bytes().startswith(b"\x89PNG")
+    cases = json.loads((tmp_path / "new/out/demo.json").read_text())["cases"]
+    assert [case["lam"] for case in cases] == [0.5, 24.0]
+    assert all(min(case["linear"]["sigma_ratio"]) > 1 for case in cases)
+    assert [case["neural"]["labels"] for case in cases] == [["C(4)"]] * 2
+    assert sorted(path.name for path in (tmp_path / "new/out").iterdir()) == ["demo.json", "demo.png"]
+
+
+BAD = {
+    "no command": ([], "COMMAND"),
+    "unknown command": (["smaple"], "invalid choice: 'smaple'"),
+    "missing options": (["fit"], "--ensemble, --output"),
+    "no lattice": ([*SAMPLE, "--shape", "8by4", "--output", "x.h5"], "not a lattice shape such as 20x20"),
+    "extent of 1": ([*SAMPLE, "--shape", "8x1", "--output", "x.h5"], "drop that axis"),
+    "no number": ([*SAMPLE, "--lam", "strong", "--output", "x.h5"], "invalid float value: 'strong'"),
+    "lam < 0": ([*SAMPLE, "--lam", "-1", "--output", "x.h5"], "lam = -1 is negative"),
+    "m2 is NaN": ([*SAMPLE, "--m2", "nan", "--output", "x.h5"], "m2 = nan is not finite"),
+    "m2 = lam = 0": ([*SAMPLE, "--m2", "0", "--lam", "0", "--output", "x.h5"], "free theory exists only for m2 > 0"),
+    "no configurations": ([*SAMPLE, "--n-configs", "0", "--output", "x.h5"], "n_configs = 0"),
+    "uneven chains": ([*SAMPLE, "--chains", "7", "--output", "x.h5"], "7 chains cannot share 400"),
+    "no folder": ([*SAMPLE, "--output", "none/x.h5"], "its folder does not exist"),
+    "existing file": ([*SAMPLE, "--output", "run.h5"], "the file exists; choose another name, or --force"),
+    "no file": (["mass", "--ensemble", "none.h5"], "there is no file none.h5"),
+    "truncated file": (["estimate", "--ensemble", "cut.h5"], "was it cut short"),
+    "a fit as an ensemble": (["estimate", "--ensemble", "fit.safetensors"], "not a complete HDF5 file"),
+    "an ensemble as a fit": (
+        ["estimate", "--ensemble", "run.h5", "--fit", "run.h5"],
+        "not a complete safetensors file",
+    ),
+    "t out of range": (["estimate", "--ensemble", "run.h5", "--t", "8"], "t = 8 is out of range"),
+    "t no number": (["estimate", "--ensemble", "run.h5", "--t", "late"], "'late' is not a time"),
+    "two controls": (
+        ["estimate", "--ensemble", "run.h5", "--fit", "fit.safetensors", "--family", "linear"],
+        "not allowed",
+    ),
+    "unknown ending": (["estimate", "--ensemble", "run.h5", "--output", "x.xlsx"], "must end in .csv or .json"),
+    "one fold": (["estimate", "--ensemble", "run.h5", "--family", "linear", "--folds", "1"], "folds = 1"),
+    "too many for the fit": (["fit", "--ensemble", "run.h5", "--n-train", "401", "--output", "x.safetensors"], "401"),
+    "all t for a network": (
+        ["fit", "--ensemble", "run.h5", "--family", "mlp", "--t", "all", "--output", "x.safetensors"],
+        "Adam trains one control variate",
+    ),
+    "width 0": (
+        ["fit", "--ensemble", "run.h5", "--family", "mlp", "--width", "0", "--output", "x.safetensors"],
+        "width = 0 is too small",
+    ),
+    "window": (["mass", "--ensemble", "run.h5", "--t-min", "3"], "needs 3 or more"),
+    "a file as a folder": (["demo", "--quick", "--output-dir", "run.h5"], "File exists"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_one_line_and_writes_nothing(name, folder, capsys, monkeypatch):
+    words, message = BAD[name]
+    monkeypatch.chdir(folder)
+    before = {path.name: path.read_bytes() for path in folder.iterdir()}
+    code = run(*words)
+    out, err = capsys.readouterr()
+    assert code == 2 and out == ""
+    assert message in err and err.count("\n") == 1
+    assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
+
+
+def test_debug_shows_where(folder):
+    with pytest.raises(FileNotFoundError):
+        run("mass", "--ensemble", folder / "none.h5", "--debug")
+
+
+def test_as_a_program(folder):
+    command = [Path(sys.executable).with_name("ncv-lab"), "estimate", "--ensemble", "run.h5", "--t", "0", "--json"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=120)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert json.loads(done.stdout)["labels"] == ["C(0)"]

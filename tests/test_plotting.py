@@ -1,0 +1,169 @@
+"""Pictures: what is drawn, on which axes, and that nothing of matplotlib is left changed or open."""
+
+from dataclasses import replace
+from io import BytesIO
+
+import jax
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+
+from ncv_lab import plotting
+from ncv_lab.action import Phi4
+from ncv_lab.analysis import estimate
+from ncv_lab.descent import Adam
+from ncv_lab.fitting import fit
+from ncv_lab.network import OddMLP
+from ncv_lab.observables import AbsMagnetisation, Correlator, as_observable
+from ncv_lab.sampler import sample
+from ncv_lab.spectrum import fit_mass
+
+THEORY = Phi4((8, 4), m2=0.1, lam=0.5)
+FIELD = OddMLP(THEORY.shape, depth=0, symmetric="time")
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    return sample(THEORY, 400, jax.random.key(0), n_chains=10, progress=False)
+
+
+@pytest.fixture(scope="module")
+def best(ensemble):
+    return estimate(THEORY, Correlator(), ensemble, FIELD, progress=False)
+
+
+@pytest.fixture(scope="module")
+def trained(ensemble):
+    net = OddMLP(THEORY.shape, width=2, depth=1, key=jax.random.key(1))
+    method = Adam(steps=60, check_every=20, batch_size=4)
+    return fit(net, THEORY, Correlator().at(4), ensemble, method=method, key=jax.random.key(2), progress=False)
+
+
+@pytest.fixture
+def ax():
+    figure, ax = plt.subplots()
+    yield ax
+    figure.savefig(BytesIO())  # fonts that lack a letter warn here, and warnings are errors
+    plt.close("all")
+
+
+def heights(container):
+    "The y values of a set of points with error bars."
+    return container.lines[0].get_ydata()
+
+
+def names(ax):
+    return [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_correlator_draws_values_errors_and_fits(ax, best):
+    masses = [fit_mass(best.raw), fit_mass(best)]
+    assert plotting.correlator(best.raw, best, ax=ax, fits=masses) is ax
+    raw, improved = ax.containers
+    np.testing.assert_array_equal(heights(raw), best.raw.value)
+    np.testing.assert_array_equal(heights(improved), best.value)
+    assert (raw.lines[0].get_xdata() < improved.lines[0].get_xdata()).all()
+    assert ax.get_yscale() == "log" and names(ax) == ["raw", "linear"]
+    for curve, mass in zip(ax.lines[-2:], masses, strict=True):
+        t, C = curve.get_data()
+        assert (t[0], t[-1]) == (mass.t_min, mass.t_max)
+        np.testing.assert_allclose(C[0], mass.A * (np.exp(-mass.m * t[0]) + np.exp(-mass.m * (8 - t[0]))))
+
+
+def test_points_lost_in_noise_do_not_stretch_the_axis(ax, best):
+    value = best.value.copy()
+    value[3:] = [1e-12, -1e-3]
+    plotting.correlator(replace(best, value=value), ax=ax)
+    assert ax.get_ylim()[0] > value[2] / 10
+
+
+def test_errors_draws_errors_of_errors(ax, best):
+    plotting.errors(best.raw, best, ax=ax, labels=["one", "two"])
+    np.testing.assert_array_equal(heights(ax.containers[1]), best.error)
+    assert names(ax) == ["one", "two"]
+
+
+def test_reduction_draws_both_ratios(ax, best):
+    plotting.reduction(best, ax=ax)
+    for container, ratio in zip(ax.containers, (best.sigma_ratio, best.error_ratio), strict=True):
+        np.testing.assert_array_equal(heights(container), ratio)
+    assert ax.get_ylim()[0] == 0
+
+
+def test_effective_mass_draws_bands(ax, best):
+    plotting.effective_mass(best.raw, best, ax=ax, fits=[fit_mass(best.raw)])
+    assert len(ax.containers) == 2 and len(ax.collections) > 0
+    assert heights(ax.containers[0]).shape == (4,)
+
+
+def test_observables_without_a_time_show_their_symbols(ax, ensemble):
+    plotting.reduction(estimate(THEORY, AbsMagnetisation(), ensemble, FIELD, progress=False), ax=ax)
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["$|M|$"]
+
+
+def test_training_history_distinguishes_trained_and_solved(ax, trained, ensemble):
+    solved = fit(FIELD, THEORY, Correlator(), ensemble)
+    plotting.training_history(trained, solved, ax=ax)
+    inside, aside, line = ax.lines
+    assert [item.get_linestyle() for item in (inside, aside, line)] == ["--", "-", ":"]
+    np.testing.assert_array_equal(aside.get_xdata(), [20, 40, 60])
+    np.testing.assert_array_equal(aside.get_ydata(), trained.history["validation_ratio"])
+    assert names(ax) == ["OddMLP 1 × 2", "linear"]
+
+
+def test_epochs_are_visits_of_all_that_is_trained_on(ax, trained):
+    plotting.training_history(trained, ax=ax, epochs=True)
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), np.array([20, 40, 60]) * 4 / 360)
+
+
+@pytest.mark.parametrize("shape", [(6,), (6, 4), (6, 4, 2)])
+def test_configuration_in_any_dimension(ax, shape):
+    phi = np.arange(np.prod(shape), dtype=float).reshape(shape)
+    assert plotting.configuration(phi, ax=ax) is ax
+    if len(shape) > 1:
+        image = np.asarray(ax.images[0].get_array())
+        np.testing.assert_array_equal(image, phi.reshape(6, 4, -1)[..., 0].T)
+
+
+def test_style_is_put_back():
+    before = dict(plt.rcParams)
+    with plotting.style(**{"font.size": 20}):
+        assert plt.rcParams["font.size"] == 20 and plt.rcParams["xtick.direction"] == "in"
+    plt.close(plotting.configuration(np.zeros(4)).figure)
+    assert dict(plt.rcParams) == before
+
+
+def test_new_axes_only_where_none_are_given(ax, best):
+    open_before = plt.get_fignums()
+    plotting.errors(best, ax=ax)
+    assert plt.get_fignums() == open_before
+    new = plotting.errors(best)
+    assert len(plt.get_fignums()) == len(open_before) + 1
+    assert tuple(new.figure.get_size_inches()) == plotting.STYLE["figure.figsize"]
+
+
+def test_estimates_differ_in_colour_and_marker(ax, best):
+    plotting.correlator(best.raw, *[best] * 6, ax=ax)
+    looks = {(item.lines[0].get_color(), item.lines[0].get_marker()) for item in ax.containers}
+    assert len(looks) == 7 and len({marker for _, marker in looks}) == 7
+
+
+def without_times(best):
+    return replace(best, observable=as_observable(lambda phi: Correlator()(phi), "mine"))
+
+
+BAD = {
+    "a correlator without times": (lambda best: plotting.correlator(without_times(best)), "estimates of a Correlator"),
+    "no estimate": (lambda best: plotting.errors(), "give at least one estimate"),
+    "too many labels": (lambda best: plotting.errors(best, labels=["a", "b"]), "2 labels for 1 estimates"),
+    "the reduction of a raw estimate": (lambda best: plotting.reduction(best.raw), "no reduction to show"),
+    "NaN in a configuration": (lambda best: plotting.configuration(np.full((4, 4), np.nan)), "phi holds nan"),
+}
+
+
+@pytest.mark.parametrize("name", BAD)
+def test_bad_input_is_named(name, best):
+    call, message = BAD[name]
+    with pytest.raises((TypeError, ValueError), match=message):
+        call(best)
+    plt.close("all")
