@@ -45,6 +45,7 @@ def atomic_write(path: str | os.PathLike) -> Iterator[Path]:
 
 # %% ../nbs/01_io.ipynb #1719c924
 _REGISTRY: dict[str, type] = {}
+_REGISTERED: set[type] = set()
 
 
 def register(cls: type) -> type:
@@ -55,7 +56,9 @@ def register(cls: type) -> type:
     # A notebook may define a class anew, as it does when a cell is run twice; two packages may not share a name.
     if len({known.__module__, cls.__module__} - {"__main__"}) > 1:
         raise ValueError(f"the name {cls.__name__!r} is already registered by {known.__module__}; rename your class")
-    _REGISTRY[cls.__name__] = cls
+    _REGISTERED.add(cls)
+    if cls.__module__ != "__main__" or known.__module__ == "__main__":
+        _REGISTRY[cls.__name__] = cls
     return cls
 
 # %% ../nbs/01_io.ipynb #f60c9a84
@@ -88,7 +91,7 @@ def _describe(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
         arrays[path] = np.asarray(value)
         return {kind: path}
     name = type(value).__name__
-    if _REGISTRY.get(name) is not type(value):
+    if type(value) not in _REGISTERED:
         raise TypeError(f"a {name} cannot be saved: only modules registered with ncv_lab.io.register can")
     fields = {field: _describe(item, f"{path}.{field}", arrays) for field, item in vars(value).items()}
     return {"module": name, "fields": fields}
