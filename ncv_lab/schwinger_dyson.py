@@ -81,6 +81,7 @@ LADDER = (
         WIDE,
         3.0,
     ),
+    Rung("wide", ((SITE, NEAR), (0, 2)), (1,), ((SITE, Gaussian(1.0), Gaussian(6.0)), (1, 3, 5)), WIDE, 2.0),
     Rung("strong", ((SITE, NEAR), (0, 2, 4, 6)), (1, 3), ((SITE, Gaussian(0.3), Gaussian(1.0)), (1, 3, 5)), CLOSE, 1.0),
 )
 
