@@ -106,14 +106,14 @@ def test_training_history_distinguishes_trained_and_solved(ax, trained, ensemble
     plotting.training_history(trained, solved, ax=ax)
     inside, aside, line = ax.lines
     assert [item.get_linestyle() for item in (inside, aside, line)] == ["--", "-", ":"]
-    np.testing.assert_array_equal(aside.get_xdata(), [20, 40, 60])
+    np.testing.assert_array_equal(aside.get_xdata(), [0, 20, 40, 60])
     np.testing.assert_array_equal(aside.get_ydata(), trained.history["validation_ratio"])
     assert names(ax) == ["OddMLP 1 × 2", "linear"]
 
 
 def test_epochs_are_visits_of_all_that_is_trained_on(ax, trained):
     plotting.training_history(trained, ax=ax, epochs=True)
-    np.testing.assert_allclose(ax.lines[0].get_xdata(), np.array([20, 40, 60]) * 4 / 360)
+    np.testing.assert_allclose(ax.lines[0].get_xdata(), np.array([0, 20, 40, 60]) * 4 / 360)
 
 
 @pytest.mark.parametrize("shape", [(6,), (6, 4), (6, 4, 2)])
