@@ -65,6 +65,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                'ncv_lab.basis.along_tau': ('basis.html#along_tau', 'ncv_lab/basis.py'),
                                'ncv_lab.basis.even_products': ('basis.html#even_products', 'ncv_lab/basis.py'),
                                'ncv_lab.basis.generator': ('basis.html#generator', 'ncv_lab/basis.py'),
+                               'ncv_lab.basis.near_leg': ('basis.html#near_leg', 'ncv_lab/basis.py'),
                                'ncv_lab.basis.slice_sums': ('basis.html#slice_sums', 'ncv_lab/basis.py'),
                                'ncv_lab.basis.slice_waves': ('basis.html#slice_waves', 'ncv_lab/basis.py')},
             'ncv_lab.cli': { 'ncv_lab.cli._Parser': ('cli.html#_parser', 'ncv_lab/cli.py'),
