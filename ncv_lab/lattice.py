@@ -4,11 +4,12 @@
 
 # %% auto #0
 __all__ = ['check_shape', 'volume', 'spatial_volume', 'translate', 'neighbour_sum', 'laplacian', 'khat_squared', 'correlate',
-           'slice_mean', 'check_configs', 'map_configs']
+           'slice_mean', 'check_configs', 'map_configs', 'map_cores']
 
-# %% ../nbs/00_lattice.ipynb #cb3dfb88
+# %% ../nbs/00_lattice.ipynb #1d05ef54
 import math
 from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import SupportsIndex
 
 import equinox as eqx
@@ -116,16 +117,28 @@ def check_configs(configs, shape: Sequence[SupportsIndex], *, what: str = "confi
         )
     return array.astype(np.float64, copy=False)
 
-# %% ../nbs/00_lattice.ipynb #575efdcf
+# %% ../nbs/00_lattice.ipynb #1e494a44
 @eqx.filter_jit
-def map_configs(function: Callable, configs: Float[Array, "n ..."], *more: Float[Array, "n ..."], batch_size: int = 32):
+def map_configs(function: Callable, configs: Float[Array, "n ..."], *more: Float[Array, "n ..."]):
     """`function(phi)`, or `function(phi, ...)` with `more` arrays, for each configuration, stacked along axis 0.
 
     Compiled once for each function and shape; arrays inside `function`, if it is an `eqx.Module`, are traced.
     """
-    n = len(configs)
+    # As many at once as fit into the cache of a core together with a few dozen fields made of them.
+    n, batch_size = len(configs), max(1, min(32, 2**12 // configs[0].size))
     batches = -(-n // batch_size)
     # Rows are repeated to fill the last batch, or a second loop would be compiled for a smaller one.
     rows = jnp.arange(batches * batch_size).reshape(batches, batch_size) % n
     values = jax.lax.map(lambda r: jax.vmap(function)(*(array[r] for array in (configs, *more))), rows)
     return jax.tree.map(lambda value: value.reshape(-1, *value.shape[2:])[:n], values)
+
+# %% ../nbs/00_lattice.ipynb #d39dbac5
+def map_cores(function: Callable, *arrays: Float[Array, "n ..."], chunk: int = 64) -> np.ndarray:
+    """As `map_configs`, in chunks on all cores."""
+    n = len(arrays[0])
+    # Chunks of one size, the last one filled up with rows from the front: a second size would be compiled anew.
+    rows = np.arange(-(-n // chunk) * chunk).reshape(-1, chunk) % n
+    evaluate = lambda some: np.asarray(map_configs(function, *(array[some] for array in arrays)))
+    first = evaluate(rows[0])  # compiles, once
+    with ThreadPoolExecutor() as pool:
+        return np.concatenate([first, *pool.map(evaluate, rows[1:])])[:n]

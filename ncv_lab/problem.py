@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['Problem', 'pose', 'tail_rows', 'control_values', 'sigma_ratio', 'Fit', 'load_fit']
 
-# %% ../nbs/10_problem.ipynb #f45cef41
+# %% ../nbs/10_problem.ipynb #2eb8b9a9
 import dataclasses
 import os
 from collections.abc import Callable
@@ -20,7 +20,7 @@ from jaxtyping import Array, Float
 from .action import Theory
 from .ensemble import Ensemble
 from .io import load_module, pack, register, save_module
-from .lattice import check_configs, map_configs
+from .lattice import check_configs, map_configs, map_cores
 from .observables import Observable, as_observable, measure
 from .stein import ControlVariate, VectorField, stein
 
@@ -118,7 +118,7 @@ def sigma_ratio(values, improved) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(raw == 0, 1.0, raw / better)
 
-# %% ../nbs/10_problem.ipynb #5d5d20f4
+# %% ../nbs/10_problem.ipynb #999cd418
 @register
 @dataclass(frozen=True, eq=False)
 class Fit:
@@ -148,7 +148,7 @@ class Fit:
         """f on an `Ensemble` or an array (n, *shape) of configurations: (n,) for a scalar observable, else (n, k)."""
         shape = self.control.theory.shape
         array = check_configs(configs.flat if isinstance(configs, Ensemble) else configs, shape)
-        return np.asarray(map_configs(self.control, jnp.asarray(array.reshape(-1, *shape))))
+        return map_cores(self.control, jnp.asarray(array.reshape(-1, *shape)))
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fit to a safetensors file with a JSON header, atomically; `load_fit` reads it."""

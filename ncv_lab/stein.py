@@ -102,7 +102,7 @@ class FunctionField(eqx.Module):
             raise ValueError(f"g has shape {jnp.shape(g)}, expected the shape {phi.shape} of the configuration")
         return g, dense_divergence(self.function, phi)
 
-# %% ../nbs/08_stein.ipynb #59de00ef
+# %% ../nbs/08_stein.ipynb #da69cd6e
 @register
 class SumField(eqx.Module):
     """The sum of several vector fields on one lattice; linear if all of them are, with their features side by side."""
@@ -135,14 +135,20 @@ class SumField(eqx.Module):
 
     def profile(self, basis: Float[np.ndarray, "tau k"]) -> Float[np.ndarray, "n m"]:
         """The profiles of all fields in one block-diagonal matrix (see `ncv_lab.basis.BasisField.profile`)."""
-        return scipy.linalg.block_diag(*(field.profile(basis) for field in self.fields))
+        parts = [
+            field.profile(basis) if hasattr(field, "profile") else np.eye(n)
+            for field, n in zip(self.fields, self._sizes(), strict=True)
+        ]
+        return scipy.linalg.block_diag(*parts)
 
     def with_weights(self, weights: Float[Array, " n"]) -> "SumField":
         """The sum with the given weights, in the order of `features`."""
-        template = jax.ShapeDtypeStruct(self.fields[0].shape, float)
-        sizes = [jax.eval_shape(field.features, template, template).size for field in self.fields]
-        parts = jnp.split(weights, [sum(sizes[:i]) for i in range(1, len(sizes))])
+        parts = jnp.split(weights, np.cumsum(self._sizes())[:-1])
         return SumField(*(field.with_weights(part) for field, part in zip(self.fields, parts, strict=True)))
+
+    def _sizes(self) -> list[int]:
+        template = jax.ShapeDtypeStruct(self.fields[0].shape, float)
+        return [jax.eval_shape(field.features, template, template).size for field in self.fields]
 
 # %% ../nbs/08_stein.ipynb #950cbe40
 def free_field(shape: Sequence[SupportsIndex], m2: float | int, t: int) -> OddMLP:

@@ -15,6 +15,7 @@ from ncv_lab.lattice import (
     khat_squared,
     laplacian,
     map_configs,
+    map_cores,
     neighbour_sum,
     slice_mean,
     spatial_volume,
@@ -152,6 +153,17 @@ def test_map_configs_is_a_loop(n):
     configs, more = field((n, 6, 4)), field((n,), 1)
     mapped = map_configs(lambda phi, a: a * slice_mean(phi), configs, more)
     np.testing.assert_allclose(mapped, [a * slice_mean(phi) for phi, a in zip(configs, more, strict=True)], atol=1e-14)
+
+
+@pytest.mark.parametrize("n", [1, 7, 128, 130])
+def test_map_cores_is_map_configs(n):
+    configs, more = field((n, 6, 4)), field((n,), 1)
+
+    def function(phi, a):
+        return a * slice_mean(phi)
+
+    mapped = map_cores(function, configs, more)
+    np.testing.assert_allclose(mapped, map_configs(function, configs, more), rtol=1e-14, atol=1e-16)
 
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint8])

@@ -1,82 +1,24 @@
-"""The ridge solve: algebra, the choice of the ridge, and fields that contain the exact answer."""
+"""Fields that are solved: exact answers, all observables at once, few or many configurations, kept or streamed."""
 
 import numpy as np
 import pytest
-from hypothesis import given
-from hypothesis import strategies as st
 from test_network import field, network
 from test_problem import ensemble
 
 import ncv_lab as ncv
-from ncv_lab.least_squares import decompose, held_out_variance
 from ncv_lab.problem import control_values, pose
 
 FREE = ncv.Phi4((6, 4), 0.3, 0.0)
 
 
-def random_problem(n, n_features, k, seed=0):
-    rng = np.random.default_rng(seed)
-    return rng.normal(size=(n, n_features)) * rng.uniform(0.1, 10, n_features) + 1, rng.normal(size=(n, k)) + 2
-
-
-def direct_ridge(q, y, ridge):
-    "(G + ridge)^-1 b with standardised features, as in the text of the chapter."
-    z, scale = (q - q.mean(0)) / q.std(0), q.std(0)
-    gram = z.T @ z / len(z) + ridge * np.eye(z.shape[1])
-    return np.linalg.solve(gram, z.T @ (y - y.mean(0)) / len(z)) / scale[:, None]
-
-
-@given(st.integers(3, 40), st.integers(1, 40), st.integers(1, 4), st.floats(1e-3, 10), st.integers(0, 99))
-def test_solution_for_more_and_for_fewer_features_than_configurations(n, n_features, k, ridge, seed):
-    q, y = random_problem(n, n_features, k, seed)
-    np.testing.assert_allclose(decompose(q, y).weights(ridge), direct_ridge(q, y, ridge), rtol=1e-7, atol=1e-9)
-
-
-def test_one_ridge_for_each_observable():
-    q, y = random_problem(30, 5, 3)
-    ridges = np.array([0.1, 1.0, 10.0])
-    each = [decompose(q, y).weights(ridge)[:, i] for i, ridge in enumerate(ridges)]
-    np.testing.assert_allclose(decompose(q, y).weights(ridges), np.stack(each, axis=1), rtol=1e-12)
-
-
-@given(st.floats(0.01, 100), st.floats(-5, 5), st.integers(0, 99))
-def test_units_and_offsets_of_the_features_do_not_matter(scale, offset, seed):
-    q, y = random_problem(30, 5, 2, seed)
-    before = q @ decompose(q, y).weights(0.1)
-    other = scale * q + offset
-    after = other @ decompose(other, y).weights(0.1)
-    np.testing.assert_allclose(after - after.mean(0), before - before.mean(0), atol=1e-9)
-
-
-def test_a_constant_feature_has_no_weight():
-    q, y = random_problem(30, 5, 2)
-    q[:, 2] = 7.0
-    for ridge in (0.0, 0.1):
-        weights = decompose(q, y).weights(ridge)
-        assert (weights[2] == 0).all()
-        np.testing.assert_allclose(np.delete(weights, 2, 0), direct_ridge(np.delete(q, 2, 1), y, ridge), rtol=1e-9)
-
-
 def test_dependent_features_have_a_solution_without_a_ridge():
     theory, net = ncv.Phi4((6, 4), 0.1, 24.0), ncv.OddMLP((6, 4), depth=0, symmetric=True)
     train, rest, corr = ensemble(theory=theory), ensemble(seed=1, theory=theory), ncv.Correlator().at(1)
-    once, twice = (
-        ncv.fit(field, theory, corr, train, method=ncv.LeastSquares(ridge=0), progress=False)
-        for field in (net, ncv.SumField(net, net))
-    )
+    options = {"method": ncv.LeastSquares(ridge=0), "progress": False}
+    once = ncv.fit(net, theory, corr, train, **options)
+    with pytest.warns(UserWarning, match="depend on each other"):
+        twice = ncv.fit(ncv.SumField(net, net), theory, corr, train, **options)
     np.testing.assert_allclose(twice.controls(rest), once.controls(rest), rtol=1e-6, atol=1e-9)
-
-
-def test_held_out_variance_against_a_loop():
-    (q, y), ridges = random_problem(23, 4, 2), np.array([0.01, 1.0])
-    total = np.zeros((2, 2))
-    for block in np.array_split(np.arange(23), 5):
-        inside = np.setdiff1d(np.arange(23), block)
-        for i, ridge in enumerate(ridges):
-            w = direct_ridge(q[inside], y[inside], ridge)
-            error = (y[block] - y[inside].mean(0)) - (q[block] - q[inside].mean(0)) @ w
-            total[i] += (error**2).sum(0)
-    np.testing.assert_allclose(held_out_variance(q, y, ridges, 5), total / 23, rtol=1e-10)
 
 
 @pytest.mark.parametrize("symmetric", [False, True, "time"])
@@ -142,3 +84,35 @@ def test_a_constant_observable_is_left_alone():
 def test_networks_with_hidden_layers_are_refused():
     with pytest.raises(TypeError, match="OddMLP that is not linear in its weights cannot be solved; use Adam"):
         next(ncv.LeastSquares().run(network((6, 4), 1), pose(FREE, ncv.MeanSquare(), ensemble(theory=FREE))))
+
+
+@pytest.mark.parametrize("masses", [None, (0.2, 1.0)])
+def test_streaming_gives_the_same_answer(masses):
+    theory = ncv.Phi4((6, 4), 0.1, 24.0)
+    train, rest = ensemble(4, 60, theory=theory), ensemble(seed=1, theory=theory)
+    smearing = ncv.Smearing((6, 4), [ncv.Shell(0), ncv.Shell(1)])
+    field = ncv.SumField(ncv.Gated(smearing, ncv.Polynomials(2, (0, 2))), ncv.OddMLP((6, 4), depth=0))
+    kept, streamed = (
+        ncv.fit(
+            field,
+            theory,
+            ncv.Correlator(),
+            train,
+            method=ncv.LeastSquares(masses=masses, memory=memory),
+            progress=False,
+        )
+        for memory in (1e9, 0)
+    )
+    np.testing.assert_allclose(streamed.controls(rest), kept.controls(rest), rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(streamed.validation_ratio, kept.validation_ratio, rtol=1e-6)
+    np.testing.assert_allclose(streamed.train_ratio, kept.train_ratio, rtol=1e-6)
+
+
+def test_more_features_than_configurations():
+    theory, net = ncv.Phi4((6, 4), 0.1, 24.0), ncv.OddMLP((6, 4), depth=0)
+    train = ensemble(2, 10, theory=theory)
+    fit = ncv.fit(net, theory, ncv.Correlator(), train, method=ncv.LeastSquares(ridge=0.1), progress=False)
+    assert fit.controls(train).shape == (20, 4) and fit.diagnostics["n_features"] == 24
+    problem = pose(theory, ncv.Correlator(), train)
+    values, f = np.asarray(problem.values), fit.controls(train)
+    np.testing.assert_allclose(fit.train_ratio, ncv.sigma_ratio(values, values - f), rtol=1e-8)
