@@ -11,7 +11,7 @@ if "JAX_ENABLE_X64" not in _os.environ:
 from ncv_lab import plotting
 from ncv_lab.action import FunctionTheory, Phi4, Theory, as_theory, check_theory, free_correlator
 from ncv_lab.analysis import estimate, estimate_including_training
-from ncv_lab.basis import BasisField, Contact, Direct, Gated, Gradient, Magnetic, Powers, Steps
+from ncv_lab.basis import BasisField, Contact, Direct, Gated, Gradient, Magnetic, Powers, Steps, TwoPoint
 from ncv_lab.descent import Adam, PaperSchedule
 from ncv_lab.ensemble import Ensemble, load_ensemble, tau_int
 from ncv_lab.fitting import Strategy, fit, fit_steps
@@ -91,6 +91,7 @@ __all__ = [
     "SumField",
     "Susceptibility",
     "Theory",
+    "TwoPoint",
     "VectorField",
     "as_observable",
     "as_theory",

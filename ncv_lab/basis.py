@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['BasisField', 'slice_waves', 'slice_sums', 'even_products', 'along_tau', 'near_leg', 'Powers', 'Gated', 'generate',
-           'Gradient', 'Contact', 'Steps', 'Magnetic', 'Direct']
+           'Gradient', 'Contact', 'Steps', 'Magnetic', 'Direct', 'TwoPoint']
 
 # %% ../nbs/14_basis.ipynb #a5864e65
 from abc import abstractmethod
@@ -283,3 +283,29 @@ class Direct(BasisField):
         origin = (0,) * phi.ndim
         parts = [(-correlate(dS, phi**n)).at[origin].add((n * phi ** (n - 1)).sum()) for n in self.powers]
         return jnp.concatenate([fold(part, self.symmetric) for part in parts])
+
+# %% ../nbs/14_basis.ipynb #0ca26678
+@register
+class TwoPoint(BasisField):
+    """g_x = sum_m a_m(l(x)) sum_y c_{m y} phi_{x+y}: even local functions times the field at any offset.
+
+    `local`: (..., J) -> (..., M), even. `symmetric` as for `OddMLP`: weights even in each axis (True) or free (False).
+    Features are ordered (m, y).
+    """
+
+    shape: tuple[int, ...] = eqx.field(static=True)
+    smearing: Smearing
+    local: Callable
+    symmetric: bool = eqx.field(static=True)
+    weights: Float[Array, " n"] | None
+
+    def __init__(self, smearing: Smearing, local: Callable, *, symmetric: bool = True):
+        self.shape, self.smearing, self.local, self.symmetric = smearing.shape, smearing, local, symmetric
+        self.weights = None
+
+    def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
+        """sum_x (slope of a_m - a_m dS) phi_{x+y} + delta_{y 0} sum_x a_m."""
+        a, D = (jnp.moveaxis(part, -1, 0) for part in near_leg(self.local, self.smearing, phi, dS))
+        origin = (slice(None), *[0] * phi.ndim)
+        parts = jax.vmap(correlate, (0, None))(D, phi).at[origin].add(a.reshape(len(a), -1).sum(axis=1))
+        return jax.vmap(lambda part: fold(part, self.symmetric))(parts).reshape(-1)

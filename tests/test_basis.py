@@ -23,6 +23,7 @@ def families(shape):
     yield ncv.Magnetic(smearing, bounded[0, 2], ncv.Steps([0.1, 0.5]))
     yield ncv.Direct(shape, (1, 3), symmetric=False)
     yield ncv.Direct(shape, (3,), symmetric="time")
+    yield ncv.TwoPoint(smearing, bounded[0, 2], symmetric=len(shape) > 1)
     yield ncv.Gated(smearing, EvenNet(3, 4, 1, 3, key=jax.random.key(5)))
     yield ncv.Gradient(smearing, OddNet(3, 4, 2, 3, key=jax.random.key(6)))
     if len(shape) > 1:
@@ -31,7 +32,7 @@ def families(shape):
         yield ncv.Gradient(smearing, bounded[1, 3], momentum=momentum)
 
 
-CASES = [(shape, index) for shape in LATTICES for index in range(8 + 2 * (len(shape) > 1))]
+CASES = [(shape, index) for shape in LATTICES for index in range(9 + 2 * (len(shape) > 1))]
 
 
 @pytest.fixture(params=CASES, ids=lambda case: f"{case[0]}-{case[1]}")
@@ -118,3 +119,17 @@ def test_field_sizes():
     sizes = field_sizes(ncv.Smearing((6, 4), [ncv.Shell(0), ncv.Gaussian(50.0)]), configs)
     np.testing.assert_allclose(sizes[0], jnp.sqrt((configs**2).mean()), rtol=1e-12)
     np.testing.assert_allclose(sizes[1], jnp.sqrt((configs.mean(axis=(1, 2)) ** 2).mean()), rtol=1e-9)
+
+
+def test_two_point_functions_off_the_axis():
+    "phi_x phi_{x + r} at r = (2, 1): the slices of a Gated field cannot see it, the offsets of a TwoPoint field can."
+    theory = ncv.Phi4((8, 8), 0.3, 2.0)
+    train, rest = ncv.sample(theory, 3000, jax.random.key(0), progress=False).split(1000)
+    observable = ncv.as_observable(lambda phi: (phi * jnp.roll(phi, (-2, -1), (0, 1))).mean(), name="off axis")
+    smearing = ncv.Smearing(theory.shape, [ncv.Shell(0), ncv.Shell(1)])
+    values, gates = ncv.measure(observable, rest.flat, theory.shape), ncv.Polynomials(2, (0, 2))
+    # The observable is not even in each axis, so neither are the weights.
+    fields = ncv.Gated(smearing, gates), ncv.TwoPoint(smearing, gates, symmetric=False)
+    fits = [ncv.fit(field, theory, observable, train, progress=False) for field in fields]
+    slices, offsets = (float(ncv.sigma_ratio(values, values - fit.controls(rest))) for fit in fits)
+    assert offsets > 5 > 2 > slices
