@@ -20,6 +20,7 @@ from ncv_lab.least_squares import LeastSquares
 from ncv_lab.local import Gaussian, Polynomials, Shell, Smearing
 from ncv_lab.loss import FixedShift, LearnedShift, SecondMoment
 from ncv_lab.network import OddMLP
+from ncv_lab.neural import NeuralSchwingerDyson, VariableProjection
 from ncv_lab.observables import (
     AbsMagnetisation,
     ActionDensity,
@@ -75,6 +76,7 @@ __all__ = [
     "MagnetisationSquared",
     "MassFit",
     "MeanSquare",
+    "NeuralSchwingerDyson",
     "Observable",
     "OddMLP",
     "PaperSchedule",
@@ -92,6 +94,7 @@ __all__ = [
     "Susceptibility",
     "Theory",
     "TwoPoint",
+    "VariableProjection",
     "VectorField",
     "as_observable",
     "as_theory",

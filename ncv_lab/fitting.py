@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['default_method', 'Strategy', 'fit_steps', 'fit']
 
-# %% ../nbs/18_fitting.ipynb #fc9ce60d
+# %% ../nbs/18_fitting.ipynb #a4141701
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
@@ -18,13 +18,17 @@ from .action import Theory
 from .descent import Adam
 from .ensemble import Ensemble
 from .least_squares import LeastSquares
+from .neural import VariableProjection, divide
 from .problem import Fit, Problem, pose
 from .stein import VectorField, is_linear
 
-# %% ../nbs/18_fitting.ipynb #28a39c80
-def default_method(field: VectorField) -> LeastSquares | Adam:
-    """`LeastSquares` for a field that is linear in its weights, else `Adam` with its defaults."""
-    return LeastSquares() if is_linear(field) else Adam()
+# %% ../nbs/18_fitting.ipynb #a177a6ad
+def default_method(field: VectorField) -> LeastSquares | VariableProjection | Adam:
+    """`LeastSquares` for a field that is linear in its weights, `VariableProjection` if there are networks inside, else
+    `Adam`, with their defaults."""
+    if not is_linear(field):
+        return Adam()
+    return VariableProjection() if divide(field)[1] else LeastSquares()
 
 
 @runtime_checkable

@@ -24,7 +24,7 @@ from .lattice import check_configs, map_configs, map_cores
 from .observables import Observable, as_observable, measure
 from .stein import ControlVariate, VectorField, stein
 
-# %% ../nbs/10_problem.ipynb #b48dd7ed
+# %% ../nbs/10_problem.ipynb #66298292
 @dataclass(frozen=True, eq=False)
 class Problem:
     """The configurations of a fit with all that does not depend on the weights; made by `pose`.
@@ -49,6 +49,11 @@ class Problem:
     def n_configs(self) -> int:
         """The number of configurations."""
         return len(self.values)
+
+    def select(self, rows: np.ndarray) -> "Problem":
+        """The same problem on some of its configurations, a boolean array (n,); chains are no longer told apart."""
+        parts = {name: getattr(self, name)[rows] for name in ("phi", "dS", "values")}
+        return dataclasses.replace(self, **parts, draws=int(rows.sum()))
 
 # %% ../nbs/10_problem.ipynb #cb73c493
 def pose(theory: Theory, observable: Callable, ensemble: Ensemble, *, at_least: int = 10) -> Problem:
