@@ -35,7 +35,7 @@ from ncv_lab.observables import (
 )
 from ncv_lab.problem import Fit, load_fit, sigma_ratio
 from ncv_lab.results import Estimate
-from ncv_lab.sampler import HMC, ExactGaussian, sample
+from ncv_lab.sampler import HMC, ExactGaussian, sample, sample_steps
 from ncv_lab.schwinger_dyson import Rung, SchwingerDyson
 from ncv_lab.spectrum import MassFit, effective_mass, fit_mass
 from ncv_lab.stein import (
@@ -116,6 +116,7 @@ __all__ = [
     "plotting",
     "register",
     "sample",
+    "sample_steps",
     "sigma_ratio",
     "tau_int",
 ]
