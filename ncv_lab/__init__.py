@@ -33,6 +33,7 @@ from ncv_lab.observables import (
     chain_correlator,
     measure,
 )
+from ncv_lab.panels import VarianceLab
 from ncv_lab.problem import Fit, load_fit, sigma_ratio
 from ncv_lab.results import Estimate
 from ncv_lab.sampler import HMC, ExactGaussian, sample, sample_steps
@@ -95,6 +96,7 @@ __all__ = [
     "Theory",
     "TwoPoint",
     "VariableProjection",
+    "VarianceLab",
     "VectorField",
     "as_observable",
     "as_theory",

@@ -4,9 +4,17 @@
 
 # %% auto #0
 __all__ = ['RATES', 'PENALTIES', 'RATIO', 'LAB_PLOTS', 'lab_controls', 'columns', 'facts', 'number', 'lab_readout', 'draw_lab',
-           'lab_arrays', 'VarianceLab']
+           'lab_arrays', 'VarianceLab', 'one_cell', 'serve']
 
-# %% ../nbs/30_panels.ipynb #f7852211
+# %% ../nbs/30_panels.ipynb #4813bf00
+import json
+import os
+import subprocess
+import sys
+from importlib.resources import files
+from importlib.util import find_spec
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import ipywidgets as widgets
@@ -174,3 +182,27 @@ class VarianceLab(Panel):
     def code_of(self, update: LabUpdate | None) -> str:
         """Python code for the state of the controls, with as many steps as were made."""
         return code(self.state, max(update.curve["step"][-1:], default=0) or 20_000 if update else 20_000)
+
+# %% ../nbs/30_panels.ipynb #173ad649
+def one_cell(source: str) -> dict:
+    """A notebook of one cell."""
+    empty = {"metadata": {}, "outputs": [], "execution_count": None}
+    cell = {"cell_type": "code", "id": "panel", "source": source, **empty}
+    kernel = {"name": "python3", "display_name": "Python 3", "language": "python"}
+    return {"cells": [cell], "metadata": {"kernelspec": kernel}, "nbformat": 4, "nbformat_minor": 5}
+
+
+def serve(name: str = "VarianceLab", *, port: int = 8866, dark: bool = False, browser: bool = True) -> int:
+    """Show the panel `name` as a page in the browser until Ctrl-C; returns the exit code of Voila. Raises `ValueError`
+    if Voila is not installed."""
+    if find_spec("voila") is None:
+        raise ValueError('a page of its own needs Voila: install it by pip install "ncv-lab[lab]"')
+    options = [f"--port={port}", "--Voila.ip=127.0.0.1", "--template=ncv", f"--theme={'dark' if dark else 'light'}"]
+    options += [f"--MappingKernelManager.cull_{what}" for what in ("idle_timeout=120", "interval=20")]
+    options += [] if browser else ["--no-browser"]
+    paths = [str(files("ncv_lab")), *filter(None, [os.environ.get("JUPYTER_PATH")])]
+    with TemporaryDirectory() as folder:
+        notebook = Path(folder) / f"{name}.ipynb"
+        notebook.write_text(json.dumps(one_cell(f"import ncv_lab as ncv\n\nncv.{name}()")), encoding="utf-8")
+        command = [sys.executable, "-m", "voila", str(notebook), *options]
+        return subprocess.run(command, env=os.environ | {"JUPYTER_PATH": os.pathsep.join(paths)}).returncode
