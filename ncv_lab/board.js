@@ -31,7 +31,7 @@ export function ticks(low, high, log, count) {
     const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
     if (last - first >= 1) {
       const every = Math.ceil((last - first + 1) / count), found = [];
-      for (let k = first; k <= last; k += every) found.push([10 ** k, Math.abs(k) < 4 ? String(Number((10 ** k).toPrecision(1))) : `10${superscript(k)}`]);
+      for (let k = first; k <= last; k += every) found.push([10 ** k, k > -3 && k < 4 ? String(Number((10 ** k).toPrecision(1))) : `10${superscript(k)}`]);
       return found;
     }
     const near = [1, 2, 3, 5, 7].flatMap((m) => [m * 10 ** (first - 1), m * 10 ** first, m * 10 ** (first + 1)]);
@@ -136,7 +136,7 @@ class Plot {
       : (v) => from + ((v - low) / (high - low)) * (to - from);
     const X = scale(x0, x1, left, right, spec.xlog), Y = scale(y0, y1, bottom, top, spec.ylog);
     pen.lineWidth = 1;
-    for (const [value, text] of ticks(x0, x1, spec.xlog, Math.max(3, (right - left) / 70))) {
+    for (const [value, text] of ticks(x0, x1, spec.xlog, Math.max(3, (right - left) / 45))) {
       this.line(X(value), bottom, X(value), top, this.faint);
       this.text(text, X(value), bottom + 15, "center");
     }
@@ -254,8 +254,9 @@ function render({ model, el }) {
   const board = node("div", el, { className: "ncv-board" });
   const card = node("section", board, { className: "ncv-card" });
   card.setAttribute("aria-label", "result");
+  const caption = node("div", card, { className: "ncv-caption" });
   const number = node("div", card, { className: "ncv-number" }), claim = node("div", card, { className: "ncv-claim" });
-  const facts = node("dl", card, { className: "ncv-facts" });
+  const facts = node("div", card, { className: "ncv-facts" });
   const status = node("div", card, { className: "ncv-status" });
   status.setAttribute("role", "status");
   const bar = node("div", node("div", card, { className: "ncv-bar" }));
@@ -285,12 +286,13 @@ function render({ model, el }) {
   }
   function say() {
     const now = model.get("readout");
+    caption.textContent = now.caption || "";
     number.textContent = now.number || "";
     claim.textContent = now.claim || "";
     facts.replaceChildren();
     for (const [name, value] of Object.entries(now.facts || {})) {
-      node("dt", facts, { textContent: name });
-      node("dd", facts, { textContent: value });
+      node("span", facts, { textContent: name });
+      node("span", facts, { textContent: value });
     }
     if (status.textContent !== now.status) status.textContent = now.status || "";
     bar.style.width = `${100 * (now.progress || 0)}%`;

@@ -17,7 +17,7 @@ import anywidget
 import numpy as np
 import traitlets
 
-# %% ../nbs/28_panel_board.ipynb #db0e66d5
+# %% ../nbs/28_panel_board.ipynb #5a2a6ed1
 PATIENCE = 0.3
 
 
@@ -28,7 +28,7 @@ class Runner:
     Both are called in that thread, and never for work that is no longer wanted.
     """
 
-    def __init__(self, work: Callable[..., Iterator], show: Callable, fail: Callable, *, rate: float = 26.0):
+    def __init__(self, work: Callable[..., Iterator], show: Callable, fail: Callable, *, rate: float | int = 30):
         self.work, self.show, self.fail, self.rate = work, show, fail, rate
         self.last: Any = None
         self.running = False
@@ -50,13 +50,13 @@ class Runner:
             self.wanted, self.running = self.wanted + 1, False
             self.turn.notify_all()
 
-    def join(self, timeout: float | None = None) -> bool:
+    def join(self, timeout: float | int | None = None) -> bool:
         """Wait until the threads have ended, `timeout` seconds each at most; whether they have."""
         for thread in self.threads:
             thread.join(timeout)
         return not any(thread.is_alive() for thread in self.threads)
 
-# %% ../nbs/28_panel_board.ipynb #3a7bdb51
+# %% ../nbs/28_panel_board.ipynb #ec6deea8
 def _work(runner: Runner, state: Any, mine: int) -> None:
     with runner.turn:
         stale = lambda: runner.wanted != mine
@@ -79,19 +79,19 @@ def _work(runner: Runner, state: Any, mine: int) -> None:
 
 
 def _follow(runner: Runner, state: Any, mine: int) -> None:
-    shown = 0.0
+    shown, waiting = 0.0, False
     for update in runner.work(state, runner.last):
         with runner.turn:
             if runner.wanted != mine:
                 return
-            runner.last = update
+            runner.last, waiting = update, True
             if (now := time.perf_counter()) - shown >= 1 / runner.rate:
-                shown = now
-                runner.show(runner.last)
+                shown, waiting = now, False
+                runner.show(update)
     with runner.turn:
         if runner.wanted == mine:
             runner.running = False
-            if runner.last is not None:
+            if waiting:
                 runner.show(runner.last)
 
 # %% ../nbs/28_panel_board.ipynb #7a6d32f9
@@ -125,7 +125,7 @@ class Plot:
     span: int = 6
     image: bool = False
 
-# %% ../nbs/28_panel_board.ipynb #e0e2ecb3
+# %% ../nbs/28_panel_board.ipynb #533c78c4
 _CODE = files("ncv_lab")
 
 
@@ -135,17 +135,17 @@ class Board(anywidget.AnyWidget):
     _esm = _CODE.joinpath("board.js").read_text(encoding="utf-8")
     _css = _CODE.joinpath("board.css").read_text(encoding="utf-8")
     plots = traitlets.List().tag(sync=True)
-    card_span = traitlets.Int(4).tag(sync=True)
+    card_span = traitlets.Int(5).tag(sync=True)
     frame = traitlets.Dict().tag(sync=True)
     data = traitlets.Bytes().tag(sync=True)
     readout = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, *plots: Plot, card_span: int = 4):
+    def __init__(self, *plots: Plot, card_span: int = 5):
         super().__init__(plots=[asdict(plot) for plot in plots], card_span=card_span)
 
     def show(self, curves: dict[str, Any], readout: dict[str, Any]) -> None:
         """Show `curves`, for each key columns of one length (x, y and errors, or the rows of an image), and the
-        readout: 'number', 'claim', 'facts' (a dict), 'status', 'stage', 'progress' and 'error'."""
+        readout: 'caption', 'number', 'claim', 'facts' (a dict), 'status', 'stage', 'progress' and 'error'."""
         with self.hold_sync():
             self.frame, self.data = pack_curves(curves)
             self.readout = readout

@@ -93,7 +93,7 @@ class TheoryState(PanelState):
         """All that the ensemble depends on."""
         return self.shape, self.m2, self.lam, self.n_configs, self.seed
 
-# %% ../nbs/26_panel_state.ipynb #4ce5cf65
+# %% ../nbs/26_panel_state.ipynb #be8330b1
 FAMILIES = ("linear", "OddMLP", "SchwingerDyson")
 SOLVED = ("linear", "SchwingerDyson")
 
@@ -106,7 +106,7 @@ class LabState(TheoryState):
     family: str = "OddMLP"
     width: int = 4
     depth: int = 1
-    learning_rate: float = 3e-3
+    learning_rate: float = 1e-3
     l2: float = 0.0
     batch_size: int = 16
 

@@ -24,7 +24,7 @@ from .panel_work import Update
 from .plotting import style
 from .report import plain
 
-# %% ../nbs/29_panel_view.ipynb #ed99a158
+# %% ../nbs/29_panel_view.ipynb #f857c580
 def steps(first: float, last: float, per_decade: int, *more: float) -> tuple[float, ...]:
     """Numbers of two digits from `first` to `last`, `per_decade` in each power of ten, and `more`."""
     count = round(np.log10(last / first) * per_decade)
@@ -32,7 +32,7 @@ def steps(first: float, last: float, per_decade: int, *more: float) -> tuple[flo
     return tuple(sorted({*(float(f"{x:.2g}") for x in powers), *more}))
 
 
-LAMBDAS = steps(0.01, 50, 10, 0.0, 24.0)
+LAMBDAS = steps(0.01, 50.0, 10, 0.0, 24.0)
 COUNTS = (50, 100, 200, 500, 1000, 2000, 5000, 10_000)
 
 
@@ -42,10 +42,10 @@ def select(name: str, values: tuple, tooltip: str) -> widgets.SelectionSlider:
     return widgets.SelectionSlider(options=options, description=name, tooltip=tooltip, **WIDE)
 
 
-WIDE = {"layout": widgets.Layout(width="100%"), "style": {"description_width": "92px"}}
+WIDE = {"layout": widgets.Layout(width="auto"), "style": {"description_width": "86px"}}
 LATTICES = ("8x8", "20x20", "40x10", "40x40", "16", "8x8x8")
 
-# %% ../nbs/29_panel_view.ipynb #462d765f
+# %% ../nbs/29_panel_view.ipynb #c7ffab06
 def theory_controls() -> dict[str, widgets.Widget]:
     """The controls of a `TheoryState`."""
     return {
@@ -58,7 +58,7 @@ def theory_controls() -> dict[str, widgets.Widget]:
             min=-1.0, max=1.0, step=0.01, description="m²", tooltip="the bare mass squared: S contains m² φ² / 2",
             readout_format=".2f", **WIDE
         ),
-        "n_configs": select("configurations", COUNTS, "to fit on; as many others are there to measure"),
+        "n_configs": select("configs", COUNTS, "to fit on; as many others are there to measure"),
         "seed": widgets.BoundedIntText(
             min=0, max=2**31, description="seed", tooltip="of all random numbers", **WIDE
         ),
@@ -90,7 +90,7 @@ class _Frame(widgets.HBox):
             self._setting = False
         self.state = state
 
-# %% ../nbs/29_panel_view.ipynb #d3f946c0
+# %% ../nbs/29_panel_view.ipynb #a7181fbd
 BUTTONS = {
     "Start": "work on this state, and follow the controls from now on",
     "Stop": "end the work; Start goes on from there",
@@ -120,8 +120,9 @@ def _arranged(panel: _Frame) -> list[widgets.Widget]:
         button.layout = small
     boxes = [widgets.HBox(buttons, layout=row) for buttons in rows]
     left = [boxes[0], panel.preset, *panel.controls.values(), boxes[1], panel.code]
-    right = widgets.Layout(flex="1 1 0%", min_width="0")
-    return [widgets.VBox(left, layout=widgets.Layout(flex="0 0 300px")), widgets.Box([panel.board], layout=right)]
+    right = widgets.Layout(flex="1 1 0%", min_width="0", margin="2px 0 0 12px")
+    narrow = widgets.Layout(flex="0 0 300px", min_width="300px")
+    return [widgets.VBox(left, layout=narrow), widgets.Box([panel.board], layout=right)]
 
 # %% ../nbs/29_panel_view.ipynb #2486de59
 class _Reactions(_Frame):

@@ -47,13 +47,13 @@ def lab_controls() -> dict[str, widgets.Widget]:
         "l2": select("L2", PENALTIES, penalty),
     }
 
-# %% ../nbs/30_panels.ipynb #2c48526c
+# %% ../nbs/30_panels.ipynb #d34af7f3
 RATIO = "σ(O) / σ(O − f), the spread of single configurations; 'others' had no part in the fit"
 LAB_PLOTS = (
     Plot(
-        "Ratio of the spreads", "training step", "σ raw / σ improved",
-        (Series("train", "training", 1), Series("others", "others", 2, marker="line")),
-        ylog=True, tooltip=RATIO, span=8,
+        "Ratio of the spreads", "training step, or rung of the ladder", "σ raw / σ improved",
+        (Series("train", "training", 1), Series("others", "others, best fit so far", 2, marker="line")),
+        ylog=True, tooltip=RATIO, span=7,
     ),
     Plot(
         "Correlator", "t", "C(t)",
@@ -71,7 +71,7 @@ LAB_PLOTS = (
     ),
 )
 
-# %% ../nbs/30_panels.ipynb #c235bd0f
+# %% ../nbs/30_panels.ipynb #4150428b
 def columns(name: str, estimate) -> dict[str, tuple]:
     """The columns of an estimate of a correlator: value with error against t, and the error alone."""
     t = np.atleast_1d(estimate.observable.times(estimate.theory.shape))
@@ -88,14 +88,15 @@ def facts(update: LabUpdate) -> dict[str, str]:
     pair = lambda estimate: format_error(np.ravel(estimate.value)[place], np.ravel(estimate.error)[place])
     found = {
         f"C({state.t})": f"{pair(result.raw)} → {pair(result)}",
-        "measured on": f"{result.n_configs} configurations without part in the fit",
-        "fitted on": f"{update.fit.n_configs} others",
-        "ensemble": sampled.state_of_health,
-        "time": f"{update.fit.wall_time:.1f} s",
+        "measured on": f"{result.n_configs} that the fit never saw",
+        "fitted on": f"{update.fit.n_configs} configurations",
+        **sampled.health,
     }
-    return found | ({"speed": f"{update.speed:.0f} steps/s"} if update.speed else {})
+    if state.family not in SOLVED:
+        found["training"] = f"{update.curve['step'][-1]:,.0f} steps, {update.speed:,.0f} a second"
+    return found | {"time": f"{update.fit.wall_time:.1f} s"}
 
-# %% ../nbs/30_panels.ipynb #a02b6842
+# %% ../nbs/30_panels.ipynb #c93992ee
 def number(value: float) -> str:
     """A ratio for the large number."""
     return "–" if not np.isfinite(value) else f"{value:.3g}" if value < 1000 else f"{value:.2e}"
@@ -106,9 +107,9 @@ def lab_readout(update: LabUpdate) -> dict[str, Any]:
     sigma, error = update.ratios
     worth = error**2
     claim = f"worth {number(worth)} times the statistics" if np.isfinite(worth) else "measuring …"
-    unit = "rungs" if update.state.family in SOLVED else "steps"
-    status = f"{update.stage}: {update.curve['step'][-1]:,} {unit}" if update.curve["step"] else f"{update.stage} …"
+    status = f"{update.stage} …" if update.stage != "finished" else "finished; move a control to go on"
     return {
+        "caption": f"σ raw / σ improved at t = {update.state.t}, on the other half",
         "number": number(sigma),
         "claim": claim,
         "facts": facts(update),
@@ -136,17 +137,17 @@ def draw_lab(update: LabUpdate, figure: Figure) -> None:
     for ax in (left, middle, right):
         ax.legend()
 
-# %% ../nbs/30_panels.ipynb #83fc3dad
+# %% ../nbs/30_panels.ipynb #1287d3ec
 def lab_arrays(update: LabUpdate) -> dict[str, np.ndarray]:
     """The numbers behind the curves, by name."""
-    found = {name: np.asarray(values, float) for name, values in update.curve.items()}
+    found = dict(update.curve)
     for name, estimate in (("raw", update.sampled and update.sampled.raw), ("improved", update.result)):
         if estimate is not None:
             (t, value, error), _ = columns(name, estimate).values()
             found |= {f"{name}_t": t, f"{name}_value": value, f"{name}_error": error}
     return found | {"sigma_ratio": np.array(update.ratios[0]), "error_ratio": np.array(update.ratios[1])}
 
-# %% ../nbs/30_panels.ipynb #0502bcac
+# %% ../nbs/30_panels.ipynb #84a6a293
 class VarianceLab(Panel):
     """The main panel: couplings, lattice, field and training on the left, what comes of them on the right.
 
@@ -161,7 +162,7 @@ class VarianceLab(Panel):
         curve, shown = update.curve, {}
         if update.phi is not None:
             shown["phi"] = update.phi.reshape(update.phi.shape[0], -1)[:, : update.phi.shape[-1]]
-        if curve["step"]:
+        if len(curve["step"]):
             shown["train"] = thinned(curve["step"], curve["train"])
             shown["others"] = thinned(curve["measured"], curve["others"])
         if update.sampled is not None and update.stage in ("fitting", "finished"):
@@ -181,7 +182,8 @@ class VarianceLab(Panel):
 
     def code_of(self, update: LabUpdate | None) -> str:
         """Python code for the state of the controls, with as many steps as were made."""
-        return code(self.state, max(update.curve["step"][-1:], default=0) or 20_000 if update else 20_000)
+        made = 0 if update is None else int(max(update.curve["step"], default=0))
+        return code(self.state, made or 20_000)
 
 # %% ../nbs/30_panels.ipynb #173ad649
 def one_cell(source: str) -> dict:
