@@ -15,11 +15,12 @@ function isDark(element) {
   return 0.3 * r + 0.6 * g + 0.1 * b > 128; // light text stands on a dark ground
 }
 
-export function format(value) {
+export function format(value, digits = 4) {
   if (!Number.isFinite(value)) return "–";
   const size = Math.abs(value);
-  if (size !== 0 && (size < 1e-3 || size >= 1e5)) return value.toExponential(2).replace("e", "·10^").replace("^+", "^");
-  return String(Number(value.toPrecision(4)));
+  if (size === 0 || (size >= 1e-3 && size < 1e6)) return String(Number(value.toPrecision(digits)));
+  const [factor, power] = value.toExponential(digits - 1).split("e");
+  return `${Number(factor) === 1 ? "" : `${Number(factor)}·`}10${superscript(Number(power))}`;
 }
 
 function superscript(power) {
@@ -124,6 +125,7 @@ class Plot {
     });
     if (low > high) return log ? [0.1, 10] : [0, 1];
     if (log) return low === high ? [low / 2, high * 2] : [low / (high / low) ** 0.06, high * (high / low) ** 0.06];
+    if (axis === "x" && low === high) return [low - 1, high + 1];
     const pad = (high - low || Math.abs(high) || 1) * 0.05;
     return [axis === "x" && low >= 0 && low < pad ? low - pad * 0.6 : low - (axis === "x" || low < 0 || low > pad * 4 ? pad : 0), high + pad];
   }
@@ -188,7 +190,7 @@ class Plot {
     }
     pen.setLineDash([]);
     pen.globalAlpha = 1;
-    if (!marker) return;
+    if (!marker && (bars || band || xs.length > 1)) return;
     xs.forEach((x, i) => {
       if (!Number.isFinite(ys[i])) return;
       if (errors) {
@@ -216,7 +218,7 @@ class Plot {
 
   box(lines, x) {
     const { pen } = this, width = Math.max(...lines.map((line) => pen.measureText(line).width)) + 16;
-    const left = x + 12 + width > this.width ? x - 12 - width : x + 12;
+    const left = Math.max(0, x + 12 + width > this.width ? Math.min(x - 12, this.width) - width : x + 12);
     pen.fillStyle = this.ink;
     pen.globalAlpha = 0.88;
     pen.beginPath();

@@ -89,6 +89,7 @@ def jupyterlab(folder):
         "ServerApp.root_dir": folder,
         "ServerApp.allow_root": True,
         "IdentityProvider.token": "",
+        "LabApp.expose_app_in_browser": True,
         "LabApp.news_url": "",
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
     }

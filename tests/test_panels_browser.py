@@ -85,8 +85,9 @@ def test_errors_exports_and_a_dark_room(tmp_path):
 def test_jupyterlab(tmp_path):
     shutil.copy(ROOT / "nbs" / "panels" / "variance_lab.ipynb", tmp_path)
     with jupyterlab(tmp_path) as address, open_page(f"{address}/lab/tree/variance_lab.ipynb") as page:
-        page.get_by_role("menuitem", name="Run", exact=True).click()
-        page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+        kernel = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
+        page.wait_for_function(f"{kernel}?.status == 'idle'")
+        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
         panel = Driver(page)
         panel.board.scroll_into_view_if_needed()
         panel.click("Start")
