@@ -15,7 +15,7 @@ READY := $(firstword $(wildcard $(DEV)) $(CORE))
 ONE_THREAD := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
 # nothing is fetched from outside, and a kernel that nobody looks at ends after an hour
-QUIET_LAB := --LabApp.news_url= --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	--MappingKernelManager.cull_idle_timeout=3600 --MappingKernelManager.cull_interval=300
 
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \

@@ -132,7 +132,9 @@ class Plot {
 
   drawCurves() {
     const { pen, spec } = this, [x0, x1] = this.range("x"), [y0, y1] = this.range("y");
-    const [left, right, top, bottom] = [MARGIN.left, this.width - MARGIN.right, MARGIN.top, this.height - MARGIN.bottom];
+    const [right, top, bottom] = [this.width - MARGIN.right, MARGIN.top, this.height - MARGIN.bottom];
+    const rows = ticks(y0, y1, spec.ylog, Math.max(3, (bottom - top) / 34));
+    const left = Math.max(MARGIN.left, 32 + Math.max(0, ...rows.map(([, text]) => pen.measureText(text).width)));
     const scale = (low, high, from, to, log) => log
       ? (v) => from + ((Math.log(Math.max(v, 1e-300)) - Math.log(low)) / (Math.log(high) - Math.log(low))) * (to - from)
       : (v) => from + ((v - low) / (high - low)) * (to - from);
@@ -142,7 +144,7 @@ class Plot {
       this.line(X(value), bottom, X(value), top, this.faint);
       this.text(text, X(value), bottom + 15, "center");
     }
-    for (const [value, text] of ticks(y0, y1, spec.ylog, Math.max(3, (bottom - top) / 34))) {
+    for (const [value, text] of rows) {
       this.line(left, Y(value), right, Y(value), this.faint);
       this.text(text, left - 6, Y(value) + 4, "right");
     }

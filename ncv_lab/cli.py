@@ -266,7 +266,7 @@ def _add_demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output-dir", type=Path, default=Path("out"), metavar="FOLDER", help="default: out")
     command.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
 
-# %% ../nbs/34_cli.ipynb #f6990fe3
+# %% ../nbs/34_cli.ipynb #eb752641
 def _add_panel(command: argparse.ArgumentParser) -> None:
     command.add_argument("name", nargs="?", default="VarianceLab", choices=PANELS, help=", ".join(PANELS))
     command.add_argument("--port", type=int, default=8866, help="of the page (default 8866)")
@@ -274,7 +274,7 @@ def _add_panel(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-browser", action="store_true", help="serve the page, but do not open it")
 
 
-PANELS = ("VarianceLab",)
+PANELS = ("VarianceLab", "MassPanel", "SamplerPanel", "OverfitPanel", "BreakEvenPanel")
 COMMANDS = {
     "sample": (_sample, _add_sample, "sample configurations of phi^4 by Hybrid Monte Carlo"),
     "fit": (_fit, _add_fit, "fit a control variate to C(t) on the first part of an ensemble"),

@@ -158,7 +158,7 @@ class _Reactions(_Frame):
         else:
             self.say(error="")
 
-# %% ../nbs/29_panel_view.ipynb #671224aa
+# %% ../nbs/29_panel_view.ipynb #fb3abfe2
 READY = {"number": "–", "claim": "ready", "status": "press Start", "stage": "ready"}
 
 
@@ -168,9 +168,9 @@ class _Following(_Reactions):
         values = {name: control.value for name, control in self.controls.items()}
         if "shape" in values:
             values["shape"] = parse_shape(values["shape"])
-        if (t := self.controls.get("t")) is not None:
-            self._setting, t.max = True, max(values["shape"][0] // 2, 1)
-            self._setting, values["t"] = False, t.value
+        for name in {"t", "window"} & set(values):
+            self._setting, self.controls[name].max = True, max(values["shape"][0] // 2, 1)
+            self._setting, values[name] = False, self.controls[name].value
         return self.state.replace(**values)
 
     def say(self, **words: Any) -> None:

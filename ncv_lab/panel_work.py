@@ -4,15 +4,16 @@
 
 # %% auto #0
 __all__ = ['CURVE', 'PACE', 'Sampled', 'Update', 'ensemble_updates', 'Measurement', 'measured', 'LabUpdate', 'same_form',
-           'still_holds', 'fits', 'train_ratio', 'lab_updates', 'grown', 'step_of']
+           'still_holds', 'fits', 'train_ratio', 'lab_updates', 'grown', 'begin', 'step_of']
 
-# %% ../nbs/27_panel_work.ipynb #56797923
+# %% ../nbs/27_panel_work.ipynb #4ec4a445
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from .ensemble import Ensemble
@@ -23,6 +24,7 @@ from .panel_state import SOLVED, LabState, TheoryState, keys, make_field, make_m
 from .problem import Fit, Problem, control_values, pose
 from .results import Estimate, summarise
 from .sampler import HMC, sample_steps
+from .stein import ControlVariate
 
 # %% ../nbs/27_panel_work.ipynb #7f8a9799
 @dataclass(frozen=True, eq=False)
@@ -120,7 +122,7 @@ def measured(measurement: Measurement) -> Estimate:
     raw = _estimate(others, observable, values, None)
     return _estimate(others, observable, values - measurement.f, raw)
 
-# %% ../nbs/27_panel_work.ipynb #14dbcb08
+# %% ../nbs/27_panel_work.ipynb #4b213182
 CURVE = ("step", "train", "measured", "others")
 
 
@@ -149,7 +151,7 @@ class LabUpdate(Update):
 
 def same_form(update: LabUpdate, state: LabState) -> bool:
     """Whether the fit at hand has the field of this state, up to its weights."""
-    names = ("shape", "seed", "family", "width", "depth")
+    names = ("shape", "seed", "family", "width", "depth", "symmetric")
     return update.fit is not None and all(getattr(update.fit_state, name) == getattr(state, name) for name in names)
 
 
@@ -186,7 +188,7 @@ def train_ratio(fit: Fit, problem: Problem, t: int) -> float:
     raw = np.asarray(problem.values)[:, problem.times.index(t)]
     return float(raw.std() / max(fit.diagnostics["loss"] - penalty, 1e-300) ** 0.5)
 
-# %% ../nbs/27_panel_work.ipynb #60d77cff
+# %% ../nbs/27_panel_work.ipynb #465fe7ed
 def lab_updates(state: LabState, before: LabUpdate | None = None) -> Iterator[LabUpdate]:
     """The updates of `VarianceLab` for a state, beginning with what the update `before` has at hand."""
     before = LabUpdate(state) if before is None else before
@@ -202,24 +204,24 @@ def lab_updates(state: LabState, before: LabUpdate | None = None) -> Iterator[La
     steps = _fit_updates(update, fits(update, before))
     for update in steps:
         yield update
-    measurement = Measurement(update.fit, sampled.others)
+    measurement = begin(update, update.fit)
     while not measurement.advance():
         pass
     yield _with(replace(update, stage="finished"), measurement)
 
-# %% ../nbs/27_panel_work.ipynb #d0653e06
+# %% ../nbs/27_panel_work.ipynb #e9037e9f
 def _fit_updates(update: LabUpdate, steps: Iterator[Fit]) -> Iterator[LabUpdate]:
     measurement, due, last = None, 0.0, None
     for fit in steps:
         update = _advanced(update, fit, last)
-        measurement, last, first = measurement or Measurement(fit, update.sampled.others), fit, update.result is None
-        begin = time.perf_counter()
-        while first or begin >= due:
+        measurement, last, first = measurement or begin(update, fit), fit, update.result is None
+        started = time.perf_counter()
+        while first or started >= due:
             complete = measurement.advance()
             if complete:
                 update, measurement = _with(update, measurement), None
             if complete or not first:
-                due = time.perf_counter() + 9 * (time.perf_counter() - begin)
+                due = time.perf_counter() + 9 * (time.perf_counter() - started)
                 break
         yield update
 
@@ -242,6 +244,16 @@ def _with(update: LabUpdate, measurement: Measurement) -> LabUpdate:
 def grown(curve: dict[str, np.ndarray], **more: float | int) -> dict[str, np.ndarray]:
     """The curve with one more number in some of its arrays; the curve given stays as it is."""
     return curve | {name: np.append(curve[name], number) for name, number in more.items()}
+
+
+def begin(update: LabUpdate, fit: Fit) -> Measurement:
+    """The measurement of a fit on the other half, of its best weights or of those of the last step."""
+    if not update.state.keep_best and "leaves" in (fit.state or {}):
+        weights, frozen = eqx.partition(fit.control.field, eqx.is_inexact_array)
+        leaves, tree = jax.tree.flatten(weights)
+        now = jax.tree.unflatten(tree, [jnp.asarray(leaf) for leaf in fit.state["leaves"][: len(leaves)]])
+        fit = replace(fit, control=ControlVariate(eqx.combine(now, frozen), fit.control.theory))
+    return Measurement(fit, update.sampled.others)
 
 
 def step_of(fit: Fit, count: int = 0) -> int:

@@ -96,10 +96,15 @@ def facts(update: LabUpdate) -> dict[str, str]:
         found["training"] = f"{update.curve['step'][-1]:,.0f} steps, {update.speed:,.0f} a second"
     return found | {"time": f"{update.fit.wall_time:.1f} s"}
 
-# %% ../nbs/30_panels.ipynb #c93992ee
+# %% ../nbs/30_panels.ipynb #556a3d18
 def number(value: float) -> str:
     """A ratio for the large number."""
-    return "–" if not np.isfinite(value) else f"{value:.3g}" if value < 1000 else f"{value:.2e}"
+    if not np.isfinite(value):
+        return "–"
+    if value < 1e5:
+        return f"{value:.3g}" if value < 1000 else f"{value:,.0f}"
+    factor, power = f"{value:.1e}".split("e")
+    return f"{factor}·10{str(int(power)).translate(str.maketrans('0123456789', '⁰¹²³⁴⁵⁶⁷⁸⁹'))}"
 
 
 def lab_readout(update: LabUpdate) -> dict[str, Any]:

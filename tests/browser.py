@@ -90,7 +90,7 @@ def jupyterlab(folder):
         "ServerApp.allow_root": True,
         "IdentityProvider.token": "",
         "LabApp.expose_app_in_browser": True,
-        "LabApp.news_url": "",
+        "LabApp.news_url": None,
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
     }
     command = ["-m", "jupyterlab", "--no-browser", *(f"--{name}={value}" for name, value in options.items())]
