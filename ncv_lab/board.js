@@ -156,7 +156,7 @@ class Plot {
     pen.rotate(-Math.PI / 2);
     this.text(spec.y, 0, 0, "center");
     pen.restore();
-    if (!this.series.length) this.text("waiting for Start", (left + right) / 2, (top + bottom) / 2, "center");
+    if (!this.series.length) this.text("no data yet", (left + right) / 2, (top + bottom) / 2, "center");
     pen.save();
     pen.beginPath();
     pen.rect(left, top, right - left, bottom - top);
@@ -266,7 +266,7 @@ function render({ model, el }) {
   const bar = node("div", node("div", card, { className: "ncv-bar" }));
   const alert = node("div", board, { className: "ncv-error", hidden: true });
   alert.setAttribute("role", "alert");
-  let plots = [], data = {}, waiting = false, frames = 0;
+  let plots = [], data = {}, waiting = false, frames = 0, updates = 0;
 
   function draw() {
     waiting = false;
@@ -286,6 +286,7 @@ function render({ model, el }) {
   }
   function take() {
     data = unpack(model.get("frame"), model.get("data"));
+    board.dataset.updates = ++updates;
     redraw();
   }
   function say() {

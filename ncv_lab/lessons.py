@@ -150,8 +150,8 @@ def overfit_readout(update: LabUpdate) -> dict[str, Any]:
         "facts": facts(update),
     }
 
-# %% ../nbs/31_lessons.ipynb #aecc0251
-OVERFIT = LabState(lam=24.0, n_configs=100, width=16, learning_rate=3e-3, symmetric="no", keep_best=False)
+# %% ../nbs/31_lessons.ipynb #b31bef4d
+OVERFIT = LabState((8, 8), lam=24.0, n_configs=100, t=4, width=16, symmetric="no", keep_best=False)
 HALVES = (Series("train", "training half", 1), Series("others", "other half", 2))
 OVERFIT_PLOTS = (replace(LAB_PLOTS[0], series=HALVES),)
 

@@ -90,7 +90,7 @@ class _Frame(widgets.HBox):
             self._setting = False
         self.state = state
 
-# %% ../nbs/29_panel_view.ipynb #a7181fbd
+# %% ../nbs/29_panel_view.ipynb #474827d2
 BUTTONS = {
     "Start": "work on this state, and follow the controls from now on",
     "Stop": "end the work; Start goes on from there",
@@ -120,6 +120,7 @@ def _arranged(panel: _Frame) -> list[widgets.Widget]:
         button.layout = small
     boxes = [widgets.HBox(buttons, layout=row) for buttons in rows]
     left = [boxes[0], panel.preset, *panel.controls.values(), boxes[1], panel.code]
+    panel.board.layout.width = "100%"
     right = widgets.Layout(flex="1 1 0%", min_width="0", margin="2px 0 0 12px")
     narrow = widgets.Layout(flex="0 0 300px", min_width="300px")
     return [widgets.VBox(left, layout=narrow), widgets.Box([panel.board], layout=right)]

@@ -209,7 +209,7 @@ def lab_updates(state: LabState, before: LabUpdate | None = None) -> Iterator[La
         pass
     yield _with(replace(update, stage="finished"), measurement)
 
-# %% ../nbs/27_panel_work.ipynb #e9037e9f
+# %% ../nbs/27_panel_work.ipynb #92861bc2
 def _fit_updates(update: LabUpdate, steps: Iterator[Fit]) -> Iterator[LabUpdate]:
     measurement, due, last = None, 0.0, None
     for fit in steps:
@@ -221,7 +221,8 @@ def _fit_updates(update: LabUpdate, steps: Iterator[Fit]) -> Iterator[LabUpdate]
             if complete:
                 update, measurement = _with(update, measurement), None
             if complete or not first:
-                due = time.perf_counter() + 9 * (time.perf_counter() - started)
+                # the first one may have compiled, which says nothing about the next
+                due = time.perf_counter() + (0 if first else 9 * (time.perf_counter() - started))
                 break
         yield update
 

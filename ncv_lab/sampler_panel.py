@@ -27,11 +27,12 @@ from .panel_work import Update
 from .sampler import HMC, Chains, Tuning, sample_steps
 from .statistics import format_error
 
-# %% ../nbs/32_sampler_panel.ipynb #2c4d2100
+# %% ../nbs/32_sampler_panel.ipynb #8bef2477
 @dataclass(frozen=True)
 class SamplerState(TheoryState):
     """The controls of `SamplerPanel`: the motion of Hybrid Monte Carlo, and how many trajectories to make."""
 
+    lam: float = 24.0
     step_size: float = 0.4
     length: float = 1.6
     fourier: bool = True
@@ -174,7 +175,7 @@ def sampler_arrays(update: SamplerUpdate) -> dict[str, np.ndarray]:
     """dH (trajectory, chain) and the slow modes (trajectory, chain, 4)."""
     return {} if update.delta_h is None else {"delta_h": update.delta_h, "modes": update.modes}
 
-# %% ../nbs/32_sampler_panel.ipynb #582a45a0
+# %% ../nbs/32_sampler_panel.ipynb #ab58e110
 SAMPLER_CODE = """import ncv_lab as ncv
 
 theory = ncv.Phi4({shape}, m2={m2}, lam={lam})
@@ -195,9 +196,9 @@ class SamplerPanel(Panel):
             "length": select("length", steps(0.1, 10.0, 10), length),
             "fourier": widgets.Checkbox(description="Fourier acceleration", tooltip="K = k̂² + M² in vKv/2", **WIDE),
         }
-        presets = {"λ = 0.5": SamplerState(), "λ = 24": SamplerState(lam=24.0)}
+        presets = {"λ = 24": SamplerState(), "λ = 0.5": SamplerState(lam=0.5)}
         presets["broken phase"] = SamplerState(m2=-1.0, lam=6.0)
-        presets["without acceleration"] = SamplerState(fourier=False, step_size=0.2)
+        presets["without acceleration"] = SamplerState(lam=0.5, fourier=False, step_size=0.2)
         super().__init__(sampler_updates, state or SamplerState(), controls, Board(*SAMPLER_PLOTS), presets)
 
     curves, readout = staticmethod(sampler_curves), staticmethod(sampler_readout)
