@@ -213,6 +213,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                  'ncv_lab.lessons.MassUpdate': ('lessons.html#massupdate', 'ncv_lab/lessons.py'),
                                  'ncv_lab.lessons.OverfitPanel': ('lessons.html#overfitpanel', 'ncv_lab/lessons.py'),
                                  'ncv_lab.lessons.OverfitPanel.__init__': ('lessons.html#overfitpanel.__init__', 'ncv_lab/lessons.py'),
+                                 'ncv_lab.lessons.OverfitPanel.curves': ('lessons.html#overfitpanel.curves', 'ncv_lab/lessons.py'),
                                  'ncv_lab.lessons.break_even_curves': ('lessons.html#break_even_curves', 'ncv_lab/lessons.py'),
                                  'ncv_lab.lessons.break_even_readout': ('lessons.html#break_even_readout', 'ncv_lab/lessons.py'),
                                  'ncv_lab.lessons.break_even_updates': ('lessons.html#break_even_updates', 'ncv_lab/lessons.py'),

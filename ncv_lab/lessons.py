@@ -150,10 +150,10 @@ def overfit_readout(update: LabUpdate) -> dict[str, Any]:
         "facts": facts(update),
     }
 
-# %% ../nbs/31_lessons.ipynb #b31bef4d
+# %% ../nbs/31_lessons.ipynb #cc778526
 OVERFIT = LabState((8, 8), lam=24.0, n_configs=100, t=4, width=16, symmetric="no", keep_best=False)
 HALVES = (Series("train", "training half", 1), Series("others", "other half", 2))
-OVERFIT_PLOTS = (replace(LAB_PLOTS[0], series=HALVES),)
+OVERFIT_PLOTS = (replace(LAB_PLOTS[0], series=HALVES), *(replace(plot, span=6) for plot in LAB_PLOTS[1:3]))
 
 
 class OverfitPanel(VarianceLab):
@@ -174,6 +174,10 @@ class OverfitPanel(VarianceLab):
         Panel.__init__(self, lab_updates, state or OVERFIT, controls, Board(*OVERFIT_PLOTS), presets)
 
     read, readout = Panel.read, staticmethod(overfit_readout)
+
+    def curves(self, update: LabUpdate) -> dict:
+        """The columns of all curves."""
+        return {name: curve for name, curve in super().curves(update).items() if name != "phi"}
 
 # %% ../nbs/31_lessons.ipynb #c241db0e
 @dataclass(frozen=True)

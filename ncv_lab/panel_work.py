@@ -209,18 +209,19 @@ def lab_updates(state: LabState, before: LabUpdate | None = None) -> Iterator[La
         pass
     yield _with(replace(update, stage="finished"), measurement)
 
-# %% ../nbs/27_panel_work.ipynb #92861bc2
+# %% ../nbs/27_panel_work.ipynb #6adab00c
 def _fit_updates(update: LabUpdate, steps: Iterator[Fit]) -> Iterator[LabUpdate]:
     measurement, due, last = None, 0.0, None
     for fit in steps:
         update = _advanced(update, fit, last)
         measurement, last, first = measurement or begin(update, fit), fit, update.result is None
+        at_once = first or update.state.family in SOLVED
         started = time.perf_counter()
-        while first or started >= due:
+        while at_once or started >= due:
             complete = measurement.advance()
             if complete:
                 update, measurement = _with(update, measurement), None
-            if complete or not first:
+            if complete or not at_once:
                 # the first one may have compiled, which says nothing about the next
                 due = time.perf_counter() + (0 if first else 9 * (time.perf_counter() - started))
                 break
