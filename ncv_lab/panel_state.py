@@ -6,7 +6,7 @@
 __all__ = ['FAMILIES', 'SOLVED', 'LOSSES', 'SYMMETRIC', 'PRESETS', 'FIELDS', 'METHOD', 'PanelState', 'check_range', 'parse_shape',
            'TheoryState', 'LabState', 'keys', 'make_field', 'make_method', 'code', 'n_chains']
 
-# %% ../nbs/26_panel_state.ipynb #ecac8595
+# %% ../nbs/26_panel_state.ipynb #ec70106e
 import dataclasses
 import json
 from dataclasses import dataclass
@@ -18,6 +18,7 @@ from .descent import Adam
 from .lattice import check_shape, volume
 from .loss import FixedShift, LearnedShift, SecondMoment
 from .network import OddMLP
+from .neural import NeuralSchwingerDyson, VariableProjection
 from .schwinger_dyson import SchwingerDyson
 
 # %% ../nbs/26_panel_state.ipynb #c5f0dcd3
@@ -93,8 +94,8 @@ class TheoryState(PanelState):
         """All that the ensemble depends on."""
         return self.shape, self.m2, self.lam, self.n_configs, self.seed
 
-# %% ../nbs/26_panel_state.ipynb #59ac583d
-FAMILIES = ("linear", "OddMLP", "SchwingerDyson")
+# %% ../nbs/26_panel_state.ipynb #1ed8af58
+FAMILIES = ("linear", "OddMLP", "SchwingerDyson", "NeuralSchwingerDyson")
 SOLVED = ("linear", "SchwingerDyson")
 LOSSES = {loss.__name__: loss for loss in (SecondMoment, FixedShift, LearnedShift)}
 SYMMETRIC = {"no": False, "yes": True, "time": "time"}
@@ -127,7 +128,7 @@ class LabState(TheoryState):
             if getattr(self, name) not in known:
                 raise ValueError(f"{name} {getattr(self, name)!r} is unknown; choose one of {', '.join(known)}")
 
-# %% ../nbs/26_panel_state.ipynb #d651747b
+# %% ../nbs/26_panel_state.ipynb #d90cac58
 PRESETS = {
     "Fig. 1, λ = 0.5": LabState(depth=5, learning_rate=1e-3, batch_size=1),
     "Fig. 1, λ = 24": LabState(lam=24.0, depth=5, learning_rate=1e-3, batch_size=1),
@@ -138,9 +139,10 @@ PRESETS = {
     "Fig. 3": LabState((40, 10), m2=0.01, lam=0.1, t=20, width=16, l2=0.1, learning_rate=1e-3, batch_size=1),
     "solved, λ = 0.5": LabState(family="SchwingerDyson"),
     "solved, λ = 24": LabState(lam=24.0, family="SchwingerDyson"),
+    "neural, λ = 24": LabState(lam=24.0, family="NeuralSchwingerDyson", width=16, learning_rate=0.01),
 }
 
-# %% ../nbs/26_panel_state.ipynb #a6b410d4
+# %% ../nbs/26_panel_state.ipynb #a763b55d
 def keys(state: TheoryState) -> tuple:
     """The keys of the ensemble, of the first weights, and of the order of visits."""
     return tuple(jax.random.split(jax.random.key(state.seed), 3))
@@ -150,22 +152,27 @@ def make_field(state: LabState):
     """The field, with new weights, or the strategy of a state."""
     if state.family == "SchwingerDyson":
         return SchwingerDyson()
+    if state.family == "NeuralSchwingerDyson":
+        return NeuralSchwingerDyson(state.shape, state.width, state.depth, key=keys(state)[1])
     depth = 0 if state.family == "linear" else state.depth
     return OddMLP(state.shape, state.width, depth, symmetric=SYMMETRIC[state.symmetric], key=keys(state)[1])
 
 
-def make_method(state: LabState, steps: int = 1_000_000, **options) -> Adam | None:
-    """How the field of a state is trained; None if it is solved. `options` are further ones of `Adam`."""
+def make_method(state: LabState, steps: int = 1_000_000, **options) -> Adam | VariableProjection | None:
+    """How the field of a state is trained; None if it is solved. `options` are further ones of the method."""
     if state.family in SOLVED:
         return None
+    if state.family == "NeuralSchwingerDyson":
+        return VariableProjection(steps=min(steps, 200), learning_rate=state.learning_rate, **options)
     rate, loss = state.learning_rate, LOSSES[state.loss](state.l2)
     return Adam(steps, learning_rate=rate, batch_size=state.batch_size, loss=loss, **options)
 
-# %% ../nbs/26_panel_state.ipynb #4edd738e
+# %% ../nbs/26_panel_state.ipynb #53e767d0
 FIELDS = {
     "linear": "ncv.OddMLP(theory.shape, depth=0, symmetric={symmetric!r})",
     "OddMLP": "ncv.OddMLP(theory.shape, {width}, {depth}, symmetric={symmetric!r}, key=key_net)",
     "SchwingerDyson": "ncv.SchwingerDyson()",
+    "NeuralSchwingerDyson": "ncv.NeuralSchwingerDyson(theory.shape, {width}, {depth}, key=key_net)",
 }
 METHOD = """ncv.Adam(
     {steps}, learning_rate={learning_rate}, batch_size={batch_size}, loss=ncv.{loss}({l2})
@@ -176,8 +183,10 @@ def code(state: LabState, steps: int = 20_000) -> str:
     """Python code that samples the ensemble of a state, fits its control variate and prints the estimate."""
     solved = state.family in SOLVED
     values = dataclasses.asdict(state) | {"steps": steps, "symmetric": SYMMETRIC[state.symmetric]}
-    observable = "ncv.Correlator()" if solved else f"ncv.Correlator().at({state.t})"
+    observable = f"ncv.Correlator().at({state.t})" if state.family == "OddMLP" else "ncv.Correlator()"
     method = "None" if solved else METHOD.format(**values)
+    if state.family == "NeuralSchwingerDyson":
+        method = f"ncv.VariableProjection(steps={min(steps, 200)}, learning_rate={state.learning_rate})"
     return f"""import jax
 import ncv_lab as ncv
 

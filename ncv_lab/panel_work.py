@@ -160,7 +160,7 @@ def still_holds(update: LabUpdate, state: LabState, problem: Problem) -> bool:
     fit = update.fit
     return same_form(update, state) and f"C({state.t})" in fit.labels and np.array_equal(fit.seen, problem.seen)
 
-# %% ../nbs/27_panel_work.ipynb #ef05a436
+# %% ../nbs/27_panel_work.ipynb #548f8e65
 PACE = 0.03
 
 
@@ -171,6 +171,9 @@ def fits(update: LabUpdate, at_hand: LabUpdate) -> Iterator[Fit]:
         yield from make_field(state).run(problem)
     elif state.family == "linear":
         yield from LeastSquares().run(make_field(state), problem)
+    elif state.family == "NeuralSchwingerDyson":
+        start = at_hand.fit.control.field if same_form(at_hand, state) else make_field(state)
+        yield from make_method(state, check_every=1).run(start, problem, key=keys(state)[2])
     else:
         start = at_hand.fit.control.field if same_form(at_hand, state) else make_field(state)
         resume = at_hand.fit if still_holds(at_hand, state, problem) else None
@@ -209,13 +212,13 @@ def lab_updates(state: LabState, before: LabUpdate | None = None) -> Iterator[La
         pass
     yield _with(replace(update, stage="finished"), measurement)
 
-# %% ../nbs/27_panel_work.ipynb #6adab00c
+# %% ../nbs/27_panel_work.ipynb #2ccc2cc1
 def _fit_updates(update: LabUpdate, steps: Iterator[Fit]) -> Iterator[LabUpdate]:
     measurement, due, last = None, 0.0, None
     for fit in steps:
         update = _advanced(update, fit, last)
         measurement, last, first = measurement or begin(update, fit), fit, update.result is None
-        at_once = first or update.state.family in SOLVED
+        at_once = first or update.state.family != "OddMLP"
         started = time.perf_counter()
         while at_once or started >= due:
             complete = measurement.advance()
@@ -260,4 +263,4 @@ def begin(update: LabUpdate, fit: Fit) -> Measurement:
 
 def step_of(fit: Fit, count: int = 0) -> int:
     """The training step of a fit, or the `count` of fits before it where a field is solved."""
-    return fit.diagnostics.get("step", count)
+    return fit.diagnostics.get("step", int(fit.history["step"][-1]) if "step" in fit.history else count)

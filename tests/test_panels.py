@@ -97,7 +97,7 @@ def test_damaged_documents_are_refused():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_code_of_a_state_runs(family, capsys):
-    exec(code(STATE.replace(family=family, n_configs=200), steps=40), {})
+    exec(code(STATE.replace(family=family, n_configs=200), steps=4), {})
     assert "error_ratio" in capsys.readouterr().out
 
 
@@ -152,6 +152,13 @@ def test_a_solved_fit_serves_every_time(begun):
     assert again.fit is solved.fit and again.ratios[0] == solved.result.sigma_ratio[0]
 
 
+def test_neural_schwinger_dyson_fields_are_trained_for_every_time(begun):
+    state = STATE.replace(family="NeuralSchwingerDyson", n_configs=200)
+    first = until(state, begun, measured=2)
+    assert first.result.labels == ("C(0)", "C(1)", "C(2)", "C(3)") and first.ratios[0] > 1
+    assert (np.diff(first.curve["step"]) > 0).all()
+
+
 def test_another_seed_or_lattice_begins_anew(begun):
     for change in ({"seed": 1}, {"shape": (4, 4)}):
         first = next(lab_updates(STATE.replace(**change), begun))
@@ -173,11 +180,12 @@ def compilations():
         jax.monitoring.unregister_event_duration_listener(listen)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("family", ["linear", "OddMLP", "SchwingerDyson"])
 def test_couplings_times_rates_and_penalties_compile_nothing(family, begun):
-    state = STATE.replace(family=family)
-    for lam in (0.5, 0.6):
-        update = until(state.replace(lam=lam), begun, measured=2)
+    state, update = STATE.replace(family=family), begun
+    for change in ({"lam": 0.5}, {"lam": 0.6}, {"t": 1}, {"learning_rate": 2e-3}, {"l2": 0.05}):
+        state = state.replace(**change)
+        update = until(state, update, measured=2)
     with compilations() as found:
         for change in ({"lam": 3.0}, {"lam": 0.0}, {"m2": 0.5}, {"t": 0}, {"learning_rate": 3e-3}, {"l2": 0.1}):
             state = state.replace(**change)
