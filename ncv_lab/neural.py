@@ -240,7 +240,7 @@ def _step(
     update, memory = optimiser.update(slope, memory, nets, value=value, grad=slope, value_fn=loss)
     return jax.tree.map(lambda weight, change: weight + scale * change, nets, update), memory, value
 
-# %% ../nbs/16_neural.ipynb #b09041bb
+# %% ../nbs/16_neural.ipynb #2d61c149
 def _train(method: VariableProjection, field: VectorField, problem: Problem, key: PRNGKeyArray) -> Iterator[Fit]:
     begin, solver = time.perf_counter(), LeastSquares(masses=method.masses)
     aside = tail_rows(problem, method.validation)
@@ -260,7 +260,7 @@ def _train(method: VariableProjection, field: VectorField, problem: Problem, key
             means = (np.exp(np.log(r).mean()) for r in (fit.train_ratio, ratio))
             history.append((step, float(loss), *means))
             better = best is None or history[-1][3] > 1.001 * max(row[3] for row in history[:-1])
-            best, idle = (replace(fit, validation_ratio=ratio), 0) if better else (best, idle + 1)
+            best, idle = (replace(fit, validation_ratio=ratio, state={"step": step}), 0) if better else (best, idle + 1)
             last = step == method.steps or idle == method.patience or not np.isfinite(history[-1][2:]).all()
             yield _report(method, best, problem, history, last, time.perf_counter() - begin)
             if last:
@@ -278,7 +278,7 @@ def _ratio(fit: Fit, others: Problem) -> np.ndarray:
     f = fit.controls(np.asarray(others.phi))
     return sigma_ratio(np.asarray(others.values), np.asarray(others.values) - f.reshape(len(f), -1))
 
-# %% ../nbs/16_neural.ipynb #5b4a6ea0
+# %% ../nbs/16_neural.ipynb #8a6ae241
 def _report(method, best: Fit, problem: Problem, history: list, last: bool, seconds: float) -> Fit:
     names = ("step", "loss", "train_ratio", "validation_ratio")
     history = {name: np.array(column) for name, column in zip(names, zip(*history, strict=True), strict=True)}
@@ -291,6 +291,6 @@ def _report(method, best: Fit, problem: Problem, history: list, last: bool, seco
         wall_time=seconds,
         status=("finished" if step == method.steps else "stopped early") if last else "running",
         history=history,
-        diagnostics=best.diagnostics | {"best_step": int(history["step"][np.argmax(history["validation_ratio"])])},
+        diagnostics=best.diagnostics | {"best_step": best.state["step"]},
         state={"step": step},
     )

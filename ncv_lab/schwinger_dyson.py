@@ -5,12 +5,13 @@
 # %% auto #0
 __all__ = ['SITE', 'NEAR', 'DIAGONAL', 'NEXT', 'WIDE', 'CLOSE', 'LADDER', 'Rung', 'SchwingerDyson', 'score', 'n_weights']
 
-# %% ../nbs/17_schwinger_dyson.ipynb #67ced232
+# %% ../nbs/17_schwinger_dyson.ipynb #26de4f09
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -19,17 +20,19 @@ from .basis import Contact, Gated, Gradient, Magnetic, Powers, Steps
 from .io import register
 from .least_squares import LeastSquares, exponentials
 from .local import Gaussian, Polynomials, Shell, Smearing, field_sizes, present
+from .neural import NeuralSchwingerDyson
 from .observables import Correlator, Observable
 from .problem import Fit, Problem
 from .stein import ControlVariate, SumField
 
-# %% ../nbs/17_schwinger_dyson.ipynb #f3cedfbe
+# %% ../nbs/17_schwinger_dyson.ipynb #8961539b
 @register
 class Rung(eqx.Module):
     """A recipe for a sum of Schwinger-Dyson fields: (kernels, degrees) of the gated, gradient and contact parts.
 
     `far`: the powers of the far legs of the gated part. `bound`: where the local functions bend, in units of the
-    typical size of each smeared field. A part without degrees is left out.
+    typical size of each smeared field. `networks`: the number of local functions in each part of an untrained
+    `NeuralSchwingerDyson` field that is added. A part without degrees is left out.
     """
 
     name: str = eqx.field(static=True)
@@ -38,6 +41,7 @@ class Rung(eqx.Module):
     gradient: tuple[tuple, tuple[int, ...]] = eqx.field(static=True, default=((), ()))
     contact: tuple[tuple, tuple[int, ...]] = eqx.field(static=True, default=((), ()))
     bound: float = eqx.field(static=True, default=2.0)
+    networks: int = eqx.field(static=True, default=0)
 
     def field(
         self, configs: Float[Array, "n ..."], *, momentum: tuple[int, ...] | None = None, order_parameter: bool = False
@@ -52,13 +56,16 @@ class Rung(eqx.Module):
                 more = {"far": Powers(self.far)} if make is Gated else {}
                 more |= {} if make is Contact else {"momentum": momentum}
                 parts.append(make(smearing, local, **more))
+        if self.networks:
+            random = NeuralSchwingerDyson(shape, n_functions=self.networks, momentum=momentum, key=jax.random.key(0))
+            parts += random.fields
         if order_parameter:
             size = jnp.sqrt(jnp.mean(configs.reshape(len(configs), -1).mean(axis=1) ** 2))
             local = Polynomials(len(parts[0].smearing.kernels), (0, 2), parts[0].local.scale)
             parts.append(Magnetic(parts[0].smearing, local, Steps(size * jnp.array([0.25, 0.5, 1.0, 2.0]))))
         return SumField(*parts)
 
-# %% ../nbs/17_schwinger_dyson.ipynb #371460bd
+# %% ../nbs/17_schwinger_dyson.ipynb #91a3e10c
 SITE, NEAR, DIAGONAL, NEXT = Shell(0), Shell(1), Shell(2), Shell(4)
 WIDE = ((SITE, Gaussian(0.5), Gaussian(1.5), Gaussian(4.0)), (2, 4))
 CLOSE = ((SITE, Gaussian(0.3), Gaussian(1.0)), (2, 4, 6))
@@ -76,6 +83,9 @@ LADDER = (
     ),
     Rung("wide", ((SITE, NEAR), (0, 2)), (1,), ((SITE, Gaussian(1.0), Gaussian(6.0)), (1, 3, 5)), WIDE, 2.0),
     Rung("strong", ((SITE, NEAR), (0, 2, 4, 6)), (1, 3), ((SITE, Gaussian(0.3), Gaussian(1.0)), (1, 3, 5)), CLOSE, 1.0),
+    Rung(
+        "random", ((SITE, NEAR), (0, 2, 4, 6)), (1, 3), ((SITE, Gaussian(0.3), Gaussian(1.0)), (1, 3, 5)), CLOSE, 1.0, 8
+    ),
 )
 
 # %% ../nbs/17_schwinger_dyson.ipynb #6dff77c3
