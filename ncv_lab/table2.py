@@ -163,7 +163,7 @@ PAPER = {
     "raw, 100 times the configurations": (0.0001088, 0.0000018, 0.1940, 0.0004, 0.34),
 }
 
-# %% ../nbs/32_table2.ipynb #fb593d9b
+# %% ../nbs/32_table2.ipynb #357c6de8
 def rows(
     training: Training = replace(FIG3[0], n_train=900, n_measure=100),
     *,

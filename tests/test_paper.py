@@ -1,11 +1,25 @@
 """The trainings of the paper: Table I, disjoint configurations, checkpoints."""
 
+import json
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from ncv_lab.paper import FIG1, FIG2, FIG3, Training, configurations, history, run, split
+from ncv_lab import OddMLP, Phi4
+from ncv_lab.paper import (
+    FIG1,
+    FIG2,
+    FIG3,
+    Training,
+    against_coupling,
+    break_even,
+    configurations,
+    history,
+    run,
+    split,
+    train_figure,
+)
 
 SMALL = Training((6, 4), 0.3, 0.5, t=3, depth=1, width=2, delta=0.1, n_train=200, n_measure=100)
 
@@ -72,3 +86,38 @@ def test_history_is_thinned_and_judged_on_the_test_set(ensemble):
     assert step[0] == 0 and step[-1] == 4000 and len(step) <= 11
     assert found["n_test"] <= 100 and found["test"]["sigma_ratio"] > 1
     assert found["setting"]["lam"] == 0.5
+
+
+@pytest.fixture
+def small_figure(monkeypatch):
+    trainings = tuple(replace(SMALL, depth=depth, lam=lam) for depth in (0, 1) for lam in (0.5, 24.0))
+    monkeypatch.setattr("ncv_lab.paper.QUICK", {"fig1": trainings})
+
+
+def test_a_figure_is_plain_numbers_and_goes_on(small_figure, tmp_path):
+    said = []
+    first = train_figure("fig1", quick=True, steps=1000, folder=tmp_path, say=said.append)
+    more = train_figure("fig1", quick=True, steps=2000, folder=tmp_path)
+    assert json.loads(json.dumps(first)) and len(said) == len(first["trainings"]) == 4
+    for before, after in zip(first["trainings"], more["trainings"], strict=True):
+        assert before["name"] == after["name"] and after["history"]["step"][-1] == 2000
+    assert first["solved"] == more["solved"] and {line["lam"] for line in first["solved"]} == {0.5, 24.0}
+    assert all(line["time"]["sigma_ratio"] > 1 and line["n_test"] <= 100 for line in first["solved"])
+
+
+def test_break_even_counts_every_cost():
+    field = OddMLP((8, 4), depth=0, symmetric="time")
+    paid = break_even(Phi4((8, 4), 0.3, 0.5), field, n_configs=400)
+    seconds, brute = paid["seconds"], paid["brute_force"]
+    assert seconds["all"] >= sum(seconds[name] for name in ("sampling", "fitting", "evaluating"))
+    assert np.isclose(paid["factor"], brute["draws"] * brute["per_draw"] / seconds["all"])
+    assert np.isclose(brute["draws"] / 400, paid["error_ratio"] ** 2, rtol=0.5)
+    # at the cost found, sampling as many configurations as brute force needs takes as long as fitting
+    fitting = seconds["fitting"] + seconds["evaluating"]
+    assert np.isclose(paid["cost"] * (brute["independent"] - 400), fitting)
+
+
+def test_against_coupling_finds_the_free_theory_exact():
+    fields = {"linear": (OddMLP((8, 4), depth=0, symmetric="time"), None)}
+    free, strong = against_coupling(fields, (0.0, 24.0), (8, 4), 0.3, n_configs=400)
+    assert free["sigma_ratio"] > 1e3 > strong["sigma_ratio"] > 1 and free["n_test"] == 200
