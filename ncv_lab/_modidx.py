@@ -550,6 +550,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                 'ncv_lab.table2.Combined.__init__': ('table2.html#combined.__init__', 'ncv_lab/table2.py'),
                                 'ncv_lab.table2.Combined.features': ('table2.html#combined.features', 'ncv_lab/table2.py'),
                                 'ncv_lab.table2.Combined.with_weights': ('table2.html#combined.with_weights', 'ncv_lab/table2.py'),
+                                'ncv_lab.table2.Falling': ('table2.html#falling', 'ncv_lab/table2.py'),
+                                'ncv_lab.table2.Falling.__call__': ('table2.html#falling.__call__', 'ncv_lab/table2.py'),
                                 'ncv_lab.table2.Networks': ('table2.html#networks', 'ncv_lab/table2.py'),
                                 'ncv_lab.table2.Networks._train': ('table2.html#networks._train', 'ncv_lab/table2.py'),
                                 'ncv_lab.table2.Networks.run': ('table2.html#networks.run', 'ncv_lab/table2.py'),

@@ -27,7 +27,7 @@ from .schwinger_dyson import LADDER, SchwingerDyson
 from .statistics import format_error
 from .table2 import rows, table
 
-# %% ../nbs/34_reproduce.ipynb #bf5c78d0
+# %% ../nbs/34_reproduce.ipynb #35d06338
 FIGURES = ("fig1", "fig2", "table2", "discussion")
 QUICK_ROWS = {
     "n_configs": 800,
@@ -57,7 +57,7 @@ def reproduce(
         return train_figure(figure, quick=quick, steps=steps, folder=folder, say=say)
     start, about = time.perf_counter(), {"figure": figure, "quick": quick, **provenance()}
     if figure == "table2":
-        options = (QUICK_ROWS if quick else {}) | ({"steps": steps, "more_steps": steps // 5} if steps else {})
+        options = (QUICK_ROWS if quick else {}) | ({"steps": steps, "more_steps": max(1, steps // 10)} if steps else {})
         about["rows"] = _heard((row.numbers() for row in rows(**options, folder=folder and str(folder))), "name", say)
     else:
         about |= _discussion(quick, say)
