@@ -17,7 +17,7 @@ ONE_THREAD := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo test lab bench docs export readme lint lock clean distclean
+.PHONY: help demo paper test lab bench docs export readme lint lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -25,6 +25,9 @@ help: ## this list
 
 demo: $(READY) ## sample an ensemble, fit control variates, print and draw the smaller errors
 	$(BIN)/ncv-lab demo
+
+paper: $(READY) ## the figures and the table of the paper, quick size, in out/
+	@for figure in fig1 fig2 table2 discussion; do $(BIN)/ncv-lab paper $$figure || exit 1; done
 
 test: $(DEV) ## every check: files in step, style, all notebooks, all tests
 	$(BIN)/python tools/sync.py --check

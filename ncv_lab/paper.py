@@ -238,7 +238,7 @@ def train_figure(
         lines += [solved(one, ensemble) for one in sizes.values()]
     return {"figure": figure, "quick": quick, "trainings": found, "solved": lines, **provenance()}
 
-# %% ../nbs/31_paper.ipynb #41c54e6b
+# %% ../nbs/31_paper.ipynb #fd046256
 def break_even(theory: Phi4, control, *, n_configs: int = 1000, seed: int = 0, **options) -> dict[str, Any]:
     """Seconds to the error of C(L0 // 2) that a cross-fitted `control` reaches with `n_configs`, and by brute force.
 

@@ -183,7 +183,7 @@ PAPER = {
     "raw, large set": (0.0001088, 0.0000018, 0.1940, 0.0004, 0.34),
 }
 
-# %% ../nbs/32_table2.ipynb #b11bc025
+# %% ../nbs/32_table2.ipynb #fdf27ad6
 def rows(
     training: Training = replace(FIG3[0], n_train=900, n_measure=100),
     *,
