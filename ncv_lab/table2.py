@@ -183,14 +183,14 @@ PAPER = {
     "raw, large set": (0.0001088, 0.0000018, 0.1940, 0.0004, 0.34),
 }
 
-# %% ../nbs/32_table2.ipynb #fdf27ad6
+# %% ../nbs/32_table2.ipynb #d413c233
 def rows(
     training: Training = replace(FIG3[0], n_train=900, n_measure=100),
     *,
     n_configs: int = 2000,
     n_large: int = 200_000,
-    steps: int = 700_000,
-    more_steps: int = 60_000,
+    steps: int = 300_000,
+    more_steps: int = 15_000,
     window: tuple[int, int] = WINDOW,
     solved: Strategy | None = None,
     folder: str | None = None,
