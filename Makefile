@@ -14,14 +14,18 @@ READY := $(firstword $(wildcard $(DEV)) $(CORE))
 # one thread for each of several processes: without it they take each other's cores
 ONE_THREAD := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 
+# nothing is fetched from outside, and a kernel that nobody looks at ends after an hour
+QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
+	--MappingKernelManager.cull_idle_timeout=3600 --MappingKernelManager.cull_interval=300
+
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo paper test lab bench docs export readme lint lock clean distclean
+.PHONY: help demo paper test browser lab bench bench-panel docs export readme lint lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 demo: $(READY) ## sample an ensemble, fit control variates, print and draw the smaller errors
 	$(BIN)/ncv-lab demo
@@ -29,17 +33,26 @@ demo: $(READY) ## sample an ensemble, fit control variates, print and draw the s
 paper: $(READY) ## the figures and the table of the paper, quick size, in out/
 	@for figure in fig1 fig2 table2 discussion; do $(BIN)/ncv-lab paper $$figure || exit 1; done
 
-test: $(DEV) ## every check: files in step, style, all notebooks, all tests
+test: $(DEV) browser ## every check: files in step, style, all notebooks, all tests
 	$(BIN)/python tools/sync.py --check
 	$(BIN)/ruff check
 	$(ONE_THREAD) $(BIN)/nbdev_test --n_workers $(JOBS)
 	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
-lab: $(DEV) ## JupyterLab on the index notebook
-	$(BIN)/jupyter lab index.ipynb
+browser: ## Chromium for the tests of the panels: looked for, and on Debian installed by root
+	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
+	    if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; \
+	    then apt-get update -qq && apt-get install -y -qq chromium >/dev/null && command -v chromium; \
+	    else echo "The tests of the panels need Chromium. Install it (Debian: sudo apt-get install chromium)."; exit 1; fi; }
+
+lab: $(DEV) ## JupyterLab on the index notebook; kernels of closed notebooks are ended
+	$(BIN)/jupyter lab index.ipynb $(QUIET_LAB)
 
 bench: $(DEV) ## every script in benchmarks/, one after the other
 	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+
+bench-panel: $(DEV) browser ## how fast the main panel reacts, measured in a browser
+	$(BIN)/python benchmarks/bench_panel.py
 
 docs: $(DEV) ## the documentation, in docs/_build/html
 	rm -rf docs/notebooks && mkdir docs/notebooks && cp -RL nbs/. docs/notebooks/

@@ -17,6 +17,7 @@ from ncv_lab.ensemble import Ensemble, load_ensemble, tau_int
 from ncv_lab.fitting import Strategy, fit, fit_steps
 from ncv_lab.io import register
 from ncv_lab.least_squares import LeastSquares
+from ncv_lab.lessons import BreakEvenPanel, MassPanel, OverfitPanel
 from ncv_lab.local import Gaussian, Polynomials, Shell, Smearing
 from ncv_lab.loss import FixedShift, LearnedShift, SecondMoment
 from ncv_lab.network import OddMLP
@@ -33,9 +34,11 @@ from ncv_lab.observables import (
     chain_correlator,
     measure,
 )
+from ncv_lab.panels import VarianceLab
 from ncv_lab.problem import Fit, load_fit, sigma_ratio
 from ncv_lab.results import Estimate
-from ncv_lab.sampler import HMC, ExactGaussian, sample
+from ncv_lab.sampler import HMC, ExactGaussian, sample, sample_steps
+from ncv_lab.sampler_panel import SamplerPanel
 from ncv_lab.schwinger_dyson import Rung, SchwingerDyson
 from ncv_lab.spectrum import MassFit, effective_mass, fit_mass
 from ncv_lab.stein import (
@@ -55,6 +58,7 @@ __all__ = [
     "ActionDensity",
     "Adam",
     "BasisField",
+    "BreakEvenPanel",
     "Contact",
     "ControlVariate",
     "Correlator",
@@ -75,15 +79,18 @@ __all__ = [
     "Magnetic",
     "MagnetisationSquared",
     "MassFit",
+    "MassPanel",
     "MeanSquare",
     "NeuralSchwingerDyson",
     "Observable",
     "OddMLP",
+    "OverfitPanel",
     "PaperSchedule",
     "Phi4",
     "Polynomials",
     "Powers",
     "Rung",
+    "SamplerPanel",
     "SchwingerDyson",
     "SecondMoment",
     "Shell",
@@ -95,6 +102,7 @@ __all__ = [
     "Theory",
     "TwoPoint",
     "VariableProjection",
+    "VarianceLab",
     "VectorField",
     "as_observable",
     "as_theory",
@@ -116,6 +124,7 @@ __all__ = [
     "plotting",
     "register",
     "sample",
+    "sample_steps",
     "sigma_ratio",
     "tau_int",
 ]

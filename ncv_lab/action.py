@@ -38,7 +38,7 @@ class Theory(eqx.Module):
         """dS/dphi_x, same shape as `phi`."""
         return jax.grad(self.action)(phi)
 
-# %% ../nbs/02_action.ipynb #0951343e
+# %% ../nbs/02_action.ipynb #8758acc9
 @register
 class Phi4(Theory):
     """Lattice phi^4, S = sum_x [ sum_mu (phi_{x+mu} - phi_x)^2 / 2 + m2 phi_x^2 / 2 + lam phi_x^4 / 24 ] (Eq. 14,
@@ -59,9 +59,9 @@ class Phi4(Theory):
         self.lam = _coupling("lam", lam)
         if isinstance(m2, jax.core.Tracer) or isinstance(lam, jax.core.Tracer):
             return
-        if self.lam < 0:
+        if float(self.lam) < 0:
             raise ValueError(f"lam = {float(self.lam):g} is negative: the action has no minimum; use lam >= 0")
-        if self.lam == 0 and self.m2 <= 0:
+        if float(self.lam) == 0 and float(self.m2) <= 0:
             raise ValueError(f"lam = 0 with m2 = {float(self.m2):g}: the free theory exists only for m2 > 0")
 
     def action(self, phi: Float[Array, "..."]) -> Float[Array, ""]:

@@ -5,9 +5,10 @@
 # %% auto #0
 __all__ = ['OPTIMISER', 'PaperSchedule', 'Adam', 'visiting_order']
 
-# %% ../nbs/12_descent.ipynb #d16f8310
+# %% ../nbs/12_descent.ipynb #cf946bd9
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -40,7 +41,7 @@ class PaperSchedule(eqx.Module):
         """The learning rate at step `n`."""
         return jnp.maximum(self.initial * 0.99 ** (n / 1000), self.floor)
 
-# %% ../nbs/12_descent.ipynb #18110541
+# %% ../nbs/12_descent.ipynb #fc0e998e
 @register
 class Adam(eqx.Module):
     """Minimise a `Loss` by Adam.
@@ -48,7 +49,9 @@ class Adam(eqx.Module):
     `steps` in all; `learning_rate` a number or a function of the step (Eq. 16 if None); `batch_size` configurations a
     step (the n of the paper); `validation`, the fraction set aside; `patience`, the number of checks without
     improvement after which to stop (None: never); `check_every`, steps between checks (None: an epoch, but at least
-    1000 steps). Raises `ValueError` or `TypeError` for values that make no sense.
+    1000 steps). With a `pace`, for live panels, a fit is yielded about every `pace` seconds with the `step` and
+    `loss` it has come to in its diagnostics, and checks are made when they have taken less than a tenth of the time.
+    Raises `ValueError` or `TypeError` for values that make no sense.
     """
 
     steps: int = eqx.field(static=True)
@@ -58,6 +61,7 @@ class Adam(eqx.Module):
     validation: float = eqx.field(static=True)
     patience: int | None = eqx.field(static=True)
     check_every: int | None = eqx.field(static=True)
+    pace: float | None = eqx.field(static=True)
 
     def __init__(
         self,
@@ -69,6 +73,7 @@ class Adam(eqx.Module):
         validation: float = 0.1,
         patience: int | None = None,
         check_every: int | None = None,
+        pace: float | None = None,
     ):
         counts = {"steps": steps, "batch_size": batch_size, "patience": patience, "check_every": check_every}
         for name, value in counts.items():
@@ -80,10 +85,12 @@ class Adam(eqx.Module):
             raise ValueError(f"learning_rate = {learning_rate!r} must be positive")
         if not 0 < validation < 1:
             raise ValueError(f"validation = {validation} must lie between 0 and 1: it is the fraction set aside")
+        if pace is not None and not pace > 0:
+            raise ValueError(f"pace = {pace} must be a positive time in seconds, or None to yield at checks alone")
         if loss is not None and not isinstance(loss, Loss):
             raise TypeError(f"loss must be SecondMoment(), FixedShift() or LearnedShift(), got {loss!r}")
         self.steps, self.batch_size, self.validation = steps, batch_size, validation
-        self.patience, self.check_every = patience, check_every
+        self.patience, self.check_every, self.pace = patience, check_every, pace
         self.learning_rate = (
             PaperSchedule()
             if learning_rate is None
@@ -174,7 +181,7 @@ class _Run(eqx.Module):
             return "stopped early"
         return "finished" if self.step >= method.steps else "running"
 
-# %% ../nbs/12_descent.ipynb #6654c175
+# %% ../nbs/12_descent.ipynb #64b52aeb
 def _begin(method: Adam, weights: Any, field: VectorField, values, resume: Fit | None, problem: Problem) -> _Run:
     trained = (weights, method.loss.initial_shift(values))
     state = (trained, OPTIMISER.init(trained))
@@ -198,7 +205,7 @@ def _begin(method: Adam, weights: Any, field: VectorField, values, resume: Fit |
     )
 
 
-def _result(run: _Run, method: Adam, problem: Problem, seconds: float) -> Fit:
+def _result(run: _Run, method: Adam, problem: Problem, loss: float, seconds: float) -> Fit:
     best = int(np.argmax(run.history["validation_ratio"]))
     return Fit(
         control=ControlVariate(run.best, problem.theory),
@@ -212,7 +219,12 @@ def _result(run: _Run, method: Adam, problem: Problem, seconds: float) -> Fit:
         wall_time=seconds,
         status=run.status(method),
         history=run.history,
-        diagnostics={"best_step": int(run.history["step"][best]), "shift": float(run.state[0][1])},
+        diagnostics={
+            "best_step": int(run.history["step"][best]),
+            "shift": float(run.state[0][1]),
+            "step": int(run.step),
+            "loss": float(loss),
+        },
         state={
             "step": run.step,
             "leaves": [np.asarray(leaf) for leaf in jax.tree.leaves(run.state)],
@@ -221,12 +233,13 @@ def _result(run: _Run, method: Adam, problem: Problem, seconds: float) -> Fit:
         },
     )
 
-# %% ../nbs/12_descent.ipynb #d37efdae
+# %% ../nbs/12_descent.ipynb #47239d42
 def _train(method: Adam, field: VectorField, problem: Problem, seed: np.ndarray, resume: Fit | None) -> Iterator[Fit]:
     begin = time.perf_counter() - (resume.wall_time if resume else 0.0)
     aside = tail_rows(problem, method.validation)
     inside, aside = np.flatnonzero(~aside), np.flatnonzero(aside)
-    sample = inside[:: -(-len(inside) // 1000)]  # the history looks at no more than a thousand training configurations
+    # The history looks at no more than a thousand training configurations, and at fewer where time matters.
+    sample = inside[:: -(-len(inside) // (1000 if method.pace is None else len(aside)))]
     phi, dS, values = problem.phi[inside], problem.dS[inside], problem.values[inside, 0]
     weights, frozen = eqx.partition(field, eqx.is_inexact_array)
     run = _begin(method, weights, field, values, resume, problem)
@@ -237,20 +250,28 @@ def _train(method: Adam, field: VectorField, problem: Problem, seed: np.ndarray,
         return run.advance(n_steps, state, now, loss=float(loss), **ratios)
 
     if not run.history:
-        start = method.loss(values - control_values(field, problem, inside), run.state[0][1], weights)
-        run = judge(run, 0, run.state, start)
+        residual = problem.values[sample, 0] - control_values(field, problem, sample)
+        run = judge(run, 0, run.state, method.loss(residual, run.state[0][1], weights))
     chunk = method.check_every or max(1000, -(-len(inside) // method.batch_size))
     if run.status(method) != "running":
-        yield _result(run, method, problem, time.perf_counter() - begin)
+        yield _result(run, method, problem, run.history["loss"][-1], time.perf_counter() - begin)
+    n_steps, due = chunk if method.pace is None else 1, 0.0
     while run.status(method) == "running":
-        n_steps = min(chunk, method.steps - run.step)
+        started, n_steps = time.perf_counter(), min(n_steps, chunk, method.steps - run.step)
         visits = visiting_order(seed, len(inside), run.step * method.batch_size, chunk * method.batch_size)
         place = (jnp.asarray(run.step), jnp.asarray(visits.reshape(chunk, -1)), jnp.asarray(n_steps))
         state, loss = _descend(method.learning_rate, method.loss, frozen, run.state, *place, phi, dS, values)
-        run = judge(run, n_steps, state, loss)
-        yield _result(run, method, problem, time.perf_counter() - begin)
+        finite, now = np.isfinite(float(loss)), time.perf_counter()
+        if method.pace is None or now >= due or not finite or run.step + n_steps == method.steps:
+            run = judge(run, n_steps, state, loss)
+            due = time.perf_counter() + 9 * (time.perf_counter() - now)
+        else:
+            run = replace(run, step=run.step + n_steps, state=state)
+        yield _result(run, method, problem, float(loss), time.perf_counter() - begin)
+        if method.pace is not None:
+            n_steps = round(n_steps * float(np.clip(method.pace / (now - started), 1 / n_steps, 8)))
 
-
+# %% ../nbs/12_descent.ipynb #05a83c72
 def _ratio(field: VectorField, problem: Problem, rows: Int[np.ndarray, " n"]) -> float:
     values = np.asarray(problem.values[rows, 0])
     ratio = float(sigma_ratio(values, values - np.asarray(control_values(field, problem, rows))))

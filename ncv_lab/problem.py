@@ -24,7 +24,7 @@ from .lattice import check_configs, map_configs, map_cores
 from .observables import Observable, as_observable, measure
 from .stein import ControlVariate, VectorField, stein
 
-# %% ../nbs/10_problem.ipynb #66298292
+# %% ../nbs/10_problem.ipynb #14f7e45b
 @dataclass(frozen=True, eq=False)
 class Problem:
     """The configurations of a fit with all that does not depend on the weights; made by `pose`.
@@ -54,6 +54,15 @@ class Problem:
         """The same problem on some of its configurations, a boolean array (n,); chains are no longer told apart."""
         parts = {name: getattr(self, name)[rows] for name in ("phi", "dS", "values")}
         return dataclasses.replace(self, **parts, draws=int(rows.sum()))
+
+    def at(self, t: int) -> "Problem":
+        """The problem of a `Correlator` at one of its times; nothing is measured anew and nothing compiled."""
+        column = np.asarray(self.values)[:, [self.times.index(t)]]
+        one = self.observable.at(t)
+        labels = one.labels(self.theory.shape)
+        return dataclasses.replace(
+            self, observable=one, labels=labels, scalar=True, values=jnp.asarray(column), times=(t,)
+        )
 
 # %% ../nbs/10_problem.ipynb #cb73c493
 def pose(theory: Theory, observable: Callable, ensemble: Ensemble, *, at_least: int = 10) -> Problem:

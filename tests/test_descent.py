@@ -291,3 +291,35 @@ def test_three_dimensions_and_one():
         start = ncv.OddMLP(shape, width=2, depth=1, key=jax.random.key(0))
         fits = list(ncv.Adam(steps=5).run(start, pose(theory, ncv.MeanSquare(), configs), key=KEY))
         assert fits[-1].status == "finished"
+
+
+# ---- live panels ----
+
+
+def test_a_pace_reports_often_and_visits_the_same_configurations(problem):
+    method = ncv.Adam(steps=300, check_every=50, learning_rate=1e-2, pace=1e-4)
+    fits = list(method.run(net(), problem, key=KEY))
+    steps = [fit.diagnostics["step"] for fit in fits]
+    assert len(fits) > len(fits[-1].history["step"]) > 2 and steps == sorted(set(steps)) and steps[-1] == 300
+    assert np.isfinite([fit.diagnostics["loss"] for fit in fits]).all()
+    for mine, reference in zip(fits[-1].state["leaves"], run(problem, steps=300)[-1].state["leaves"], strict=True):
+        np.testing.assert_allclose(mine, reference, rtol=1e-9, atol=1e-12)
+    with pytest.raises(ValueError, match="pace = 0"):
+        ncv.Adam(pace=0.0)
+
+
+def test_a_paced_fit_resumes_between_checks(problem):
+    method = ncv.Adam(steps=300, check_every=50, learning_rate=1e-2, pace=1e-4)
+    fits = method.run(net(), problem, key=KEY)
+    between = next(fit for fit in fits if fit.diagnostics["step"] > fit.history["step"][-1])
+    resumed = list(method.run(net(), problem, key=KEY, resume=between))[-1]
+    np.testing.assert_allclose(
+        resumed.state["leaves"][0], run(problem, steps=300)[-1].state["leaves"][0], rtol=1e-9, atol=1e-12
+    )
+
+
+def test_one_time_of_a_problem_is_the_problem_of_that_time():
+    whole, one = (pose(THEORY, corr, ensemble()) for corr in (ncv.Correlator(), CORR))
+    part = whole.at(2)
+    assert (part.labels, part.times, part.scalar, part.observable) == (one.labels, one.times, True, CORR)
+    np.testing.assert_array_equal(part.values, one.values)

@@ -1,0 +1,327 @@
+// The live board of a panel: plots on canvases, one big number, and a line that says what is going on. Data arrive as one
+// block of float32 with a small index; whatever their rate, the board is redrawn at most once a frame of the screen.
+
+const COLOURS = {
+  light: ["#555555", "#d55e00", "#0072b2", "#009e73"],
+  dark: ["#b8b8b8", "#ff9950", "#5ab8f0", "#2fd0a0"],
+};
+const DIVERGING = { light: ["#0b5394", "#f7f7f7", "#b02a1f"], dark: ["#5ab8f0", "#15191e", "#ff8060"] };
+const MARGIN = { left: 58, right: 12, top: 8, bottom: 36 };
+
+const node = (tag, parent, options = {}) => parent.appendChild(Object.assign(document.createElement(tag), options));
+
+function isDark(element) {
+  const [r, g, b] = getComputedStyle(element).color.match(/[\d.]+/g).map(Number);
+  return 0.3 * r + 0.6 * g + 0.1 * b > 128; // light text stands on a dark ground
+}
+
+export function format(value, digits = 4) {
+  if (!Number.isFinite(value)) return "–";
+  const size = Math.abs(value);
+  if (size === 0 || (size >= 1e-3 && size < 1e6)) return String(Number(value.toPrecision(digits)));
+  const [factor, power] = value.toExponential(digits - 1).split("e");
+  return `${Number(factor) === 1 ? "" : `${Number(factor)}·`}10${superscript(Number(power))}`;
+}
+
+function superscript(power) {
+  return [...String(power)].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
+}
+
+export function ticks(low, high, log, count) {
+  if (log) {
+    const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
+    if (last - first >= 1) {
+      const every = Math.ceil((last - first + 1) / count), found = [];
+      for (let k = first; k <= last; k += every) found.push([10 ** k, k > -3 && k < 4 ? String(Number((10 ** k).toPrecision(1))) : `10${superscript(k)}`]);
+      return found;
+    }
+    const near = [1, 2, 3, 5, 7].flatMap((m) => [m * 10 ** (first - 1), m * 10 ** first, m * 10 ** (first + 1)]);
+    const shown = near.filter((x) => x >= low && x <= high).sort((a, b) => a - b);
+    if (shown.length > 1) return shown.map((x) => [x, format(x)]);
+  }
+  const raw = (high - low) / count, power = 10 ** Math.floor(Math.log10(raw));
+  const step = power * [1, 2, 5, 10].find((m) => m * power >= raw * 0.999), found = [];
+  for (let x = Math.ceil(low / step) * step; x <= high + step * 1e-9; x += step) found.push([x, format(Math.abs(x) < step * 1e-9 ? 0 : x)]);
+  return found;
+}
+
+class Plot {
+  constructor(spec, parent, redraw) {
+    this.spec = spec;
+    this.figure = node("figure", parent, { className: "ncv-plot", title: spec.tooltip });
+    this.figure.style.gridColumn = `span ${spec.span}`;
+    this.caption = node("figcaption", this.figure);
+    node("strong", this.caption, { textContent: spec.title });
+    this.legend = node("span", this.caption, { className: "ncv-legend" });
+    this.canvas = node("canvas", this.figure, { tabIndex: 0 });
+    this.canvas.setAttribute("role", "img");
+    this.cursor = null;
+    this.canvas.addEventListener("pointermove", (event) => { this.cursor = event.offsetX; redraw(); });
+    this.canvas.addEventListener("pointerleave", () => { this.cursor = null; redraw(); });
+    this.canvas.addEventListener("blur", () => { this.cursor = null; redraw(); });
+    this.canvas.addEventListener("keydown", (event) => {
+      const step = { ArrowLeft: -8, ArrowRight: 8 }[event.key];
+      if (!step) return;
+      this.cursor = Math.min(Math.max((this.cursor ?? this.width / 2) + step, MARGIN.left), this.width - MARGIN.right);
+      event.preventDefault();
+      redraw();
+    });
+  }
+
+  draw(data, colours, dark, style) {
+    const ratio = window.devicePixelRatio || 1;
+    [this.width, this.height] = [this.canvas.clientWidth, this.canvas.clientHeight];
+    if (!this.width) return;
+    const [w, h] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
+    if (this.canvas.width !== w || this.canvas.height !== h) Object.assign(this.canvas, { width: w, height: h });
+    this.pen = this.canvas.getContext("2d");
+    this.pen.setTransform(ratio, 0, 0, ratio, 0, 0);
+    this.pen.clearRect(0, 0, this.width, this.height);
+    Object.assign(this.pen, { font: `12px ${style.fontFamily}`, lineJoin: "round", lineCap: "butt" });
+    Object.assign(this, { colours, ink: style.color, faint: dark ? "#ffffff22" : "#00000018" });
+    this.series = this.spec.series.map((series) => ({ ...series, ...data[series.key] })).filter((series) => series.columns);
+    this.caption.lastChild.replaceChildren();
+    for (const series of this.series.length > 1 || this.spec.legend ? this.series : []) {
+      const label = node("span", this.legend, { textContent: `${series.marker ? "●" : series.dash ? "┄" : "━"} ${series.name}` });
+      label.style.color = colours[series.colour];
+    }
+    if (this.spec.image) this.drawImage(dark);
+    else this.drawCurves();
+    this.canvas.setAttribute("aria-label", this.describe());
+  }
+
+  describe() {
+    const last = this.series.filter((s) => !this.spec.image && s.columns[0].length)
+      .map((s) => `${s.name}: ${format(s.columns[1].at(-1))} at ${this.spec.x} = ${format(s.columns[0].at(-1))}`);
+    return `${this.spec.title}. ${last.join("; ") || (this.series.length ? this.spec.tooltip : "no data yet")}`;
+  }
+
+  drawImage(dark) {
+    const image = this.series[0], { pen } = this;
+    if (!image) return;
+    const [rows, cols] = [image.columns.length, image.columns[0].length];
+    const cell = Math.min((this.width - 8) / rows, (this.height - 8) / cols);
+    const limit = Math.max(...image.columns.flatMap((row) => [...row].map(Math.abs)), 1e-12);
+    const [low, middle, high] = DIVERGING[dark ? "dark" : "light"].map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));
+    const [left, top] = [(this.width - rows * cell) / 2, (this.height - cols * cell) / 2];
+    image.columns.forEach((row, i) => row.forEach((value, j) => {
+      const part = Math.abs(value) / limit, end = value < 0 ? low : high;
+      pen.fillStyle = `rgb(${middle.map((m, k) => Math.round(m + part * (end[k] - m))).join()})`;
+      pen.fillRect(left + i * cell, top + (cols - 1 - j) * cell, cell + 0.5, cell + 0.5);
+    }));
+    if (this.cursor === null) return;
+    const i = Math.min(rows - 1, Math.max(0, Math.floor((this.cursor - left) / cell)));
+    this.box([`largest |φ| = ${format(limit)}`, `mean of slice ${i}: ${format(image.columns[i].reduce((a, b) => a + b, 0) / cols)}`], this.cursor);
+  }
+
+  range(axis) {
+    const log = this.spec[`${axis}log`], column = axis === "x" ? 0 : 1, fixed = this.spec[`${axis}range`];
+    if (fixed) return fixed;
+    let [low, high] = [Infinity, -Infinity];
+    for (const { columns, bars } of this.series) columns[column].forEach((value, i) => {
+      const error = axis === "y" && columns.length > 2 && !log ? columns[2][i] || 0 : 0;
+      const ends = bars && axis === "y" ? [0, value] : [value - error, value + error];
+      for (const end of ends) if (Number.isFinite(end) && (!log || end > 0)) [low, high] = [Math.min(low, end), Math.max(high, end)];
+    });
+    if (low > high) return log ? [0.1, 10] : [0, 1];
+    if (log) return low === high ? [low / 2, high * 2] : [low / (high / low) ** 0.06, high * (high / low) ** 0.06];
+    if (axis === "x" && low === high) return [low - 1, high + 1];
+    const pad = (high - low || Math.abs(high) || 1) * 0.05;
+    return [axis === "x" && low >= 0 && low < pad ? low - pad * 0.6 : low - (axis === "x" || low < 0 || low > pad * 4 ? pad : 0), high + pad];
+  }
+
+  drawCurves() {
+    const { pen, spec } = this, [x0, x1] = this.range("x"), [y0, y1] = this.range("y");
+    const [right, top, bottom] = [this.width - MARGIN.right, MARGIN.top, this.height - MARGIN.bottom];
+    const rows = ticks(y0, y1, spec.ylog, Math.max(3, (bottom - top) / 34));
+    const left = Math.max(MARGIN.left, 32 + Math.max(0, ...rows.map(([, text]) => pen.measureText(text).width)));
+    const scale = (low, high, from, to, log) => log
+      ? (v) => from + ((Math.log(Math.max(v, 1e-300)) - Math.log(low)) / (Math.log(high) - Math.log(low))) * (to - from)
+      : (v) => from + ((v - low) / (high - low)) * (to - from);
+    const X = scale(x0, x1, left, right, spec.xlog), Y = scale(y0, y1, bottom, top, spec.ylog);
+    pen.lineWidth = 1;
+    for (const [value, text] of ticks(x0, x1, spec.xlog, Math.max(3, (right - left) / 45))) {
+      this.line(X(value), bottom, X(value), top, this.faint);
+      this.text(text, X(value), bottom + 15, "center");
+    }
+    for (const [value, text] of rows) {
+      this.line(left, Y(value), right, Y(value), this.faint);
+      this.text(text, left - 6, Y(value) + 4, "right");
+    }
+    pen.strokeStyle = this.ink;
+    pen.strokeRect(left, top, right - left, bottom - top);
+    this.text(spec.x, (left + right) / 2, this.height - 6, "center");
+    pen.save();
+    pen.translate(13, (top + bottom) / 2);
+    pen.rotate(-Math.PI / 2);
+    this.text(spec.y, 0, 0, "center");
+    pen.restore();
+    if (!this.series.length) this.text("no data yet", (left + right) / 2, (top + bottom) / 2, "center");
+    pen.save();
+    pen.beginPath();
+    pen.rect(left, top, right - left, bottom - top);
+    pen.clip();
+    for (const series of this.series) this.drawSeries(series, X, Y, bottom);
+    pen.restore();
+    if (this.cursor !== null && this.series.length) this.hover(X, top, bottom);
+  }
+
+  drawSeries({ columns: [xs, ys, errors], colour, marker, dash, bars, band, width }, X, Y, bottom) {
+    const { pen } = this, tint = this.colours[colour];
+    Object.assign(pen, { strokeStyle: tint, fillStyle: tint, lineWidth: width || 2 });
+    pen.setLineDash(dash ? [6, 4] : []);
+    if (bars) {
+      const half = xs.length > 1 ? Math.max(1, (X(xs[1]) - X(xs[0])) * 0.45) : 6;
+      pen.globalAlpha = 0.7;
+      xs.forEach((x, i) => pen.fillRect(X(x) - half, Y(ys[i]), 2 * half, Y(0) - Y(ys[i])));
+    } else if (band) {
+      pen.globalAlpha = 0.3;
+      pen.beginPath();
+      xs.forEach((x, i) => pen.lineTo(X(x), Y(ys[i] + errors[i])));
+      for (let i = xs.length - 1; i >= 0; i--) pen.lineTo(X(xs[i]), Y(ys[i] - errors[i]));
+      pen.fill();
+    } else if (!marker || marker === "line") {
+      pen.beginPath();
+      let down = false;
+      xs.forEach((x, i) => {
+        if (!Number.isFinite(ys[i])) { down = false; return; }
+        if (down) pen.lineTo(X(x), Y(ys[i])); else pen.moveTo(X(x), Y(ys[i]));
+        down = true;
+      });
+      pen.stroke();
+    }
+    pen.setLineDash([]);
+    pen.globalAlpha = 1;
+    if (!marker && (bars || band || xs.length > 1)) return;
+    xs.forEach((x, i) => {
+      if (!Number.isFinite(ys[i])) return;
+      if (errors) {
+        pen.lineWidth = 1.5;
+        const low = Number.isFinite(Y(ys[i] - errors[i])) && (!this.spec.ylog || ys[i] > errors[i]) ? Y(ys[i] - errors[i]) : bottom;
+        this.line(X(x), low, X(x), Y(ys[i] + errors[i]), tint);
+      }
+      pen.beginPath();
+      pen.arc(X(x), Y(ys[i]), 3.2, 0, 2 * Math.PI);
+      pen.fill();
+    });
+  }
+
+  hover(X, top, bottom) {
+    const lines = [];
+    for (const { columns: [xs, ys, errors], name } of this.series) {
+      let best = -1;
+      xs.forEach((x, i) => { if (best < 0 || Math.abs(X(x) - this.cursor) < Math.abs(X(xs[best]) - this.cursor)) best = i; });
+      if (best < 0 || Math.abs(X(xs[best]) - this.cursor) > 40) continue;
+      if (!lines.length) { lines.push(`${this.spec.x} = ${format(xs[best])}`); this.line(X(xs[best]), top, X(xs[best]), bottom, this.ink); }
+      lines.push(`${name}: ${format(ys[best])}${errors ? ` ± ${format(errors[best])}` : ""}`);
+    }
+    if (lines.length) this.box(lines, this.cursor);
+  }
+
+  box(lines, x) {
+    const { pen } = this, width = Math.max(...lines.map((line) => pen.measureText(line).width)) + 16;
+    const left = Math.max(0, x + 12 + width > this.width ? Math.min(x - 12, this.width) - width : x + 12);
+    pen.fillStyle = this.ink;
+    pen.globalAlpha = 0.88;
+    pen.beginPath();
+    pen.roundRect(left, 14, width, 17 * lines.length + 8, 5);
+    pen.fill();
+    pen.globalAlpha = 1;
+    const paper = getComputedStyle(this.figure).getPropertyValue("--ncv-paper") || "#fff";
+    lines.forEach((line, i) => this.text(line, left + 8, 31 + 17 * i, "left", paper));
+  }
+
+  line(x0, y0, x1, y1, colour) {
+    this.pen.strokeStyle = colour;
+    this.pen.beginPath();
+    this.pen.moveTo(x0, y0);
+    this.pen.lineTo(x1, y1);
+    this.pen.stroke();
+  }
+
+  text(text, x, y, align, colour = this.ink) {
+    Object.assign(this.pen, { fillStyle: colour, textAlign: align });
+    this.pen.fillText(text, x, y);
+  }
+}
+
+function unpack(frame, data) {
+  const numbers = new Float32Array(data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength)), found = {};
+  for (const [key, [offset, rows, cols]] of Object.entries(frame)) {
+    const row = (i) => numbers.subarray(offset + i * cols, offset + (i + 1) * cols);
+    found[key] = { columns: Array.from({ length: rows }, (_, i) => row(i)) };
+  }
+  return found;
+}
+
+function render({ model, el }) {
+  const board = node("div", el, { className: "ncv-board" });
+  const card = node("section", board, { className: "ncv-card" });
+  card.setAttribute("aria-label", "result");
+  const caption = node("div", card, { className: "ncv-caption" });
+  const number = node("div", card, { className: "ncv-number" }), claim = node("div", card, { className: "ncv-claim" });
+  const facts = node("div", card, { className: "ncv-facts" });
+  const status = node("div", card, { className: "ncv-status" });
+  status.setAttribute("role", "status");
+  const bar = node("div", node("div", card, { className: "ncv-bar" }));
+  const alert = node("div", board, { className: "ncv-error", hidden: true });
+  alert.setAttribute("role", "alert");
+  let plots = [], data = {}, waiting = false, frames = 0, updates = 0;
+
+  function draw() {
+    waiting = false;
+    const style = getComputedStyle(board), dark = isDark(board);
+    board.classList.toggle("ncv-dark", dark);
+    for (const plot of plots) plot.draw(data, COLOURS[dark ? "dark" : "light"], dark, style);
+    board.dataset.frames = ++frames;
+  }
+  function redraw() {
+    if (!waiting) { waiting = true; requestAnimationFrame(draw); }
+  }
+  function layOut() {
+    for (const plot of plots) plot.figure.remove();
+    card.style.gridColumn = `span ${model.get("card_span")}`;
+    plots = model.get("plots").map((spec) => new Plot(spec, board, redraw));
+    redraw();
+  }
+  function take() {
+    data = unpack(model.get("frame"), model.get("data"));
+    board.dataset.updates = ++updates;
+    redraw();
+  }
+  function say() {
+    const now = model.get("readout");
+    caption.textContent = now.caption || "";
+    number.textContent = now.number || "";
+    claim.textContent = now.claim || "";
+    facts.replaceChildren();
+    for (const [name, value] of Object.entries(now.facts || {})) {
+      node("span", facts, { textContent: name });
+      node("span", facts, { textContent: value });
+    }
+    if (status.textContent !== now.status) status.textContent = now.status || "";
+    bar.style.width = `${100 * (now.progress || 0)}%`;
+    board.dataset.stage = now.stage || "";
+    alert.textContent = now.error || "";
+    alert.hidden = !now.error;
+  }
+  function save(message, buffers) {
+    const link = node("a", el, { href: URL.createObjectURL(new Blob(buffers, { type: message.type })), download: message.name });
+    link.click();
+    link.remove();
+    setTimeout(() => URL.revokeObjectURL(link.href), 10000);
+  }
+  const size = new ResizeObserver(redraw), theme = new MutationObserver(redraw);
+  size.observe(board);
+  theme.observe(document.body, { attributes: true });
+  model.on("change:plots", layOut);
+  model.on("change:data", take);
+  model.on("change:readout", say);
+  model.on("msg:custom", save);
+  layOut();
+  take();
+  say();
+  return () => { size.disconnect(); theme.disconnect(); model.off("msg:custom", save); };
+}
+
+export default { render };

@@ -1,0 +1,160 @@
+"""A real browser, a real Voila and a real JupyterLab for tests and benchmarks of the panels."""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from playwright.sync_api import sync_playwright
+
+ROOT = Path(__file__).resolve().parent.parent
+ARTEFACTS = ROOT / "test-artefacts"
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+QUIET = (
+    "--no-sandbox --disable-gpu --disable-quic --no-first-run --disable-background-networking "
+    "--disable-component-update --disable-sync"
+)
+
+
+def chromium():
+    "The path of Chromium; a missing browser is a failure, not a reason to skip."
+    found = next(filter(None, map(shutil.which, NAMES)), None)
+    assert found, "there is no Chromium: run `make browser`, or install one with the tools of your system"
+    return found
+
+
+def free_port():
+    with socket.socket() as s:
+        s.bind(("127.0.0.1", 0))
+        return s.getsockname()[1]
+
+
+@contextmanager
+def server(command, port, log, **environment):
+    "Run a server and everything it starts, until the block ends."
+    paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    with open(log, "w") as file:
+        process = subprocess.Popen(
+            [sys.executable, *command],
+            cwd=ROOT,
+            env=os.environ | {"PYTHONPATH": paths} | environment,
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    try:
+        until = time.monotonic() + 60
+        while not answers(port):
+            assert process.poll() is None and time.monotonic() < until, Path(log).read_text()
+            time.sleep(0.1)
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        os.killpg(process.pid, signal.SIGTERM)
+        process.wait(30)
+
+
+def answers(port):
+    try:
+        urlopen(f"http://127.0.0.1:{port}/static/nothing", timeout=1).close()
+    except HTTPError as error:
+        error.close()
+    except (URLError, OSError):
+        return False
+    return True
+
+
+@contextmanager
+def voila(folder, *options):
+    "The page that `ncv-lab panel` serves."
+    port = free_port()
+    command = ["-c", "import sys, ncv_lab.cli; sys.exit(ncv_lab.cli.main(sys.argv[1:]))", "panel", "--no-browser"]
+    with server([*command, f"--port={port}", *options], port, folder / "voila.log") as address:
+        yield address
+
+
+@contextmanager
+def jupyterlab(folder):
+    "JupyterLab on `folder`, with settings of its own."
+    port, settings = free_port(), folder / "settings"
+    options = {
+        "ServerApp.ip": "127.0.0.1",
+        "ServerApp.port": port,
+        "ServerApp.root_dir": folder,
+        "ServerApp.allow_root": True,
+        "IdentityProvider.token": "",
+        "LabApp.expose_app_in_browser": True,
+        "LabApp.news_url": None,
+        "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
+    }
+    command = ["-m", "jupyterlab", "--no-browser", *(f"--{name}={value}" for name, value in options.items())]
+    environment = {
+        name: str(settings / name)
+        for name in ("JUPYTER_CONFIG_DIR", "JUPYTERLAB_SETTINGS_DIR", "JUPYTERLAB_WORKSPACES_DIR", "IPYTHONDIR")
+    }
+    with server(command, port, folder / "jupyterlab.log", **environment) as address:
+        yield address
+
+
+@contextmanager
+def open_page(address, *, width=1440, height=900):
+    "A page at an address. What it asks for outside of this machine, and its errors, are collected in `page.faults`."
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET.split())
+        page = browser.new_page(viewport={"width": width, "height": height})
+        page.faults = []
+        local = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
+        page.on("request", lambda request: None if request.url.startswith(local) else page.faults.append(request.url))
+        page.on("pageerror", lambda error: page.faults.append(str(error)))
+        page.set_default_timeout(60_000)
+        try:
+            page.goto(address)
+            yield page
+        finally:
+            browser.close()
+
+
+class Driver:
+    "A panel on a page: its buttons, its controls, and what its board says."
+
+    def __init__(self, page):
+        self.page, self.board = page, page.locator(".ncv-board")
+        self.board.wait_for()
+
+    def click(self, name):
+        self.page.get_by_role("button", name=name, exact=True).click()
+
+    def slide(self, name, key):
+        "Move a slider by a key, as a user of the keyboard does."
+        row = self.page.locator(".widget-inline-hbox", has=self.page.get_by_text(name, exact=True))
+        row.locator(".noUi-handle").press(key)
+
+    def text(self, part):
+        return self.page.locator(f".ncv-{part}").inner_text()
+
+    def wait(self, condition):
+        "Until a JavaScript condition on the `board` holds."
+        board = "const board = document.querySelector('.ncv-board')"
+        self.page.wait_for_function(f"(() => {{ {board}; return {condition} }})()")
+
+    def stage(self, name):
+        self.wait(f"board.dataset.stage === '{name}'")
+
+    def number(self):
+        "Wait for the large number and return it."
+        self.wait("Number(board.querySelector('.ncv-number').textContent) > 0")
+        return float(self.text("number"))
+
+    def picture(self, plot=0):
+        "What is drawn on a canvas."
+        return self.page.locator(".ncv-plot canvas").nth(plot).evaluate("canvas => canvas.toDataURL()")
+
+    def shot(self, name):
+        ARTEFACTS.mkdir(exist_ok=True)
+        self.page.screenshot(path=ARTEFACTS / f"{name}.png", full_page=True)
