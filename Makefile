@@ -21,7 +21,7 @@ QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo test browser lab bench bench-panel docs export readme lint lock clean distclean
+.PHONY: help demo paper test browser lab bench bench-panel docs export readme lint lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -29,6 +29,9 @@ help: ## this list
 
 demo: $(READY) ## sample an ensemble, fit control variates, print and draw the smaller errors
 	$(BIN)/ncv-lab demo
+
+paper: $(READY) ## the figures and the table of the paper, quick size, in out/
+	@for figure in fig1 fig2 table2 discussion; do $(BIN)/ncv-lab paper $$figure || exit 1; done
 
 test: $(DEV) browser ## every check: files in step, style, all notebooks, all tests
 	$(BIN)/python tools/sync.py --check

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['estimate', 'estimate_including_training']
 
-# %% ../nbs/21_analysis.ipynb #c82c5761
+# %% ../nbs/21_analysis.ipynb #b8002e9b
 import time
 import warnings
 from collections.abc import Iterator
@@ -23,6 +23,7 @@ from .lattice import map_configs
 from .observables import Correlator, Observable, as_observable, measure
 from .results import Estimate, columns, like, summarise
 from .statistics import jackknife_errors, slowest_tau
+from .stein import is_linear
 
 # %% ../nbs/21_analysis.ipynb #a4779181
 def _check(theory: Theory, observable, ensemble: Ensemble) -> Observable:
@@ -141,10 +142,10 @@ def _cross_fit(theory, observable, ensemble, strategy, form, *, folds, method, k
     origin = f"f cross-fitted ({folds} folds of {kind}), on each configuration from a fit that has not seen it"
     return _Control(values, origin, tuple(fits), sum(fit.wall_time for fit in fits), evaluating)
 
-# %% ../nbs/21_analysis.ipynb #5b9e6e0d
+# %% ../nbs/21_analysis.ipynb #73bde2ca
 def _is_function(control, shape: tuple[int, ...]) -> bool:
     """Whether `control` maps a configuration to one array; a vector field gives a pair."""
-    if not callable(control) or hasattr(control, "fit"):
+    if not callable(control) or is_linear(control):  # a linear field may have no weights yet
         return False
     return isinstance(jax.eval_shape(control, jax.ShapeDtypeStruct(shape, float)), jax.ShapeDtypeStruct)
 

@@ -65,12 +65,17 @@ def mass_updates(state: MassState, before: MassUpdate | None = None) -> Iterator
 # %% ../nbs/31_lessons.ipynb #679c740f
 MASS_PLOTS = (
     Plot(
-        "Effective mass", "t", "m(t + ½)",
+        "Effective mass",
+        "t",
+        "m(t + ½)",
         (
-            Series("m_raw_fit", "raw fit", 0, band=True), Series("m_raw", "raw", 0, marker=True),
-            Series("m_improved_fit", "improved fit", 2, band=True), Series("m_improved", "improved", 2, marker=True),
+            Series("m_raw_fit", "raw fit", 0, band=True),
+            Series("m_raw", "raw", 0, marker=True),
+            Series("m_improved_fit", "improved fit", 2, band=True),
+            Series("m_improved", "improved", 2, marker=True),
         ),
-        tooltip="C(t) / C(t + 1) = cosh(m (t − L₀/2)) / cosh(m (t + 1 − L₀/2)), solved for m", span=7,
+        tooltip="C(t) / C(t + 1) = cosh(m (t − L₀/2)) / cosh(m (t + 1 − L₀/2)), solved for m",
+        span=7,
     ),
     replace(LAB_PLOTS[1], span=6),
     replace(LAB_PLOTS[2], span=6),
@@ -241,9 +246,14 @@ def times_to_error(update: LabUpdate, evaluating: float) -> tuple[np.ndarray, fl
 # %% ../nbs/31_lessons.ipynb #ce4939a6
 BREAK_EVEN_PLOTS = (
     Plot(
-        "Time to reach an error", "error of C(t)", "seconds",
+        "Time to reach an error",
+        "error of C(t)",
+        "seconds",
         (Series("time_raw", "sampling more", 0), Series("time_improved", "control variate", 2)),
-        xlog=True, ylog=True, tooltip="raw: N · cost; improved: training half, fit, N · (cost + evaluation)", span=7,
+        xlog=True,
+        ylog=True,
+        tooltip="raw: N · cost; improved: training half, fit, N · (cost + evaluation)",
+        span=7,
     ),
     replace(LAB_PLOTS[1], span=6),
     replace(LAB_PLOTS[2], span=6),

@@ -102,16 +102,27 @@ def _walk(update: SamplerUpdate) -> Iterator[SamplerUpdate]:
 MODES = {"S/V": 3, "M²": 1}
 SAMPLER_PLOTS = (
     Plot(
-        "Energy violation", "ΔH", "probability density", (Series("dh", "ΔH", 1, bars=True),), span=7,
+        "Energy violation",
+        "ΔH",
+        "probability density",
+        (Series("dh", "ΔH", 1, bars=True),),
+        span=7,
         tooltip="accepted with probability min(1, exp(−ΔH)); the mean of exp(−ΔH) is 1",
     ),
     Plot(
-        "Autocorrelation", "distance in trajectories", "ρ(t)",
-        (Series("rho_S/V", "S/V", 1, marker="line"), Series("rho_M²", "M²", 2, marker="line")), span=5,
+        "Autocorrelation",
+        "distance in trajectories",
+        "ρ(t)",
+        (Series("rho_S/V", "S/V", 1, marker="line"), Series("rho_M²", "M²", 2, marker="line")),
+        span=5,
         tooltip="ρ(t) = ⟨δA(s) δA(s + t)⟩ / ⟨δA²⟩; τ_int = ½ + Σ ρ(t)",
     ),
     Plot(
-        "History", "trajectory", "M", (Series("history", "M", 2),), span=4,
+        "History",
+        "trajectory",
+        "M",
+        (Series("history", "M", 2),),
+        span=4,
         tooltip="the magnetisation, the mean of φ, of the first chain",
     ),
     Plot("Configuration φ", "t", "x", (Series("phi", "φ"),), image=True, span=3, tooltip="the first chain"),

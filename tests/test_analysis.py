@@ -8,6 +8,7 @@ import pytest
 
 from ncv_lab.action import Phi4, free_correlator
 from ncv_lab.analysis import estimate, estimate_including_training
+from ncv_lab.basis import Direct
 from ncv_lab.ensemble import Ensemble
 from ncv_lab.fitting import fit
 from ncv_lab.network import OddMLP
@@ -281,3 +282,10 @@ def test_infinite_observables_are_refused(theory, ensemble):
     broken = Ensemble.from_configs(np.array(ensemble.configs), theory)
     with pytest.raises(ValueError, match="not finite"):
         estimate(theory, lambda phi: 1 / (phi.sum() * 0), broken)
+
+
+def test_a_linear_field_without_weights_is_cross_fitted():
+    theory = Phi4((6, 4), 0.3, 0.5)
+    ensemble = sample(theory, 200, 0, n_chains=10, progress=False)
+    found = estimate(theory, Correlator(), ensemble, control=Direct(theory.shape), progress=False)
+    assert (found.sigma_ratio > 1).all() and "cross-fitted" in found.control

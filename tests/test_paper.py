@@ -1,0 +1,123 @@
+"""The trainings of the paper: Table I, disjoint configurations, checkpoints."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from ncv_lab import OddMLP, Phi4
+from ncv_lab.paper import (
+    FIG1,
+    FIG2,
+    FIG3,
+    Training,
+    against_coupling,
+    break_even,
+    configurations,
+    history,
+    run,
+    split,
+    train_figure,
+)
+
+SMALL = Training((6, 4), 0.3, 0.5, t=3, depth=1, width=2, delta=0.1, n_train=200, n_measure=100)
+
+
+@pytest.fixture(scope="module")
+def ensemble():
+    return configurations(SMALL, n_most=400)
+
+
+def test_presets_are_table_i():
+    rows = {
+        "Fig. 1": (FIG1, {(20, 20)}, {0.1}, {0.5, 24.0}, {0.0}, {10}, {10_000, 1000}),
+        "Fig. 2": (FIG2, {(40, 40)}, {0.1}, {0.5, 24.0}, {0.05, 0.0005}, {20}, {1000}),
+        "Fig. 3": (FIG3, {(40, 10)}, {0.01}, {0.1}, {0.1}, {20, 10}, {1000}),
+    }
+    for preset, *expected in rows.values():
+        names = ("shape", "m2", "lam", "delta", "t", "n_train")
+        assert [{getattr(training, name) for training in preset} for name in names] == expected
+    assert {(training.depth, training.width) for training in FIG1 if training.depth} == {(5, 4)}
+    assert {(training.depth, training.width) for training in FIG3} == {(1, 16)}
+    assert len({training.name for training in (*FIG1, *FIG2, *FIG3)}) == len(FIG1) + len(FIG2) + len(FIG3)
+
+
+def test_the_last_layer_starts_at_zero():
+    assert not FIG1[0].field().last.any() and FIG1[0].field().kernels.any()
+
+
+def test_training_measuring_and_test_sets_share_nothing(ensemble):
+    seen, test = split(SMALL, ensemble)
+    assert (seen.n_configs, test.n_configs) == (300, 100)
+    parts = [set(part.fingerprints()) for part in (*seen.split(200), test)]
+    assert sum(map(len, parts)) == len(set.union(*parts)) == 400
+
+
+def test_all_sizes_of_the_training_set_share_measuring_and_test_sets(ensemble):
+    larger = replace(SMALL, n_train=400)
+    small, large = split(SMALL, ensemble), split(larger, ensemble)
+    assert np.array_equal(small[1].configs, large[1].configs)
+    assert np.array_equal(small[0].configs[:, -5:], large[0].configs[:, -5:])
+
+
+def test_too_few_configurations_are_refused(ensemble):
+    with pytest.raises(ValueError, match="needs 600"):
+        split(replace(SMALL, n_train=600), ensemble)
+
+
+def test_a_training_that_was_stopped_goes_on(ensemble, tmp_path):
+    steps = run(SMALL, 3000, ensemble, tmp_path, check_every=500)
+    next(steps), next(steps)
+    steps.close()
+    assert [path.name for path in tmp_path.iterdir()] == [f"{SMALL.name}.safetensors"]
+    *_, resumed = run(SMALL, 3000, ensemble, tmp_path, check_every=500)
+    *_, at_once = run(SMALL, 3000, ensemble, check_every=500)
+    for name in ("step", "train_ratio", "validation_ratio"):
+        assert np.array_equal(resumed.history[name], at_once.history[name])
+    (again,) = run(SMALL, 3000, ensemble, tmp_path)
+    assert again.state["step"] == 3000
+
+
+def test_history_is_thinned_and_judged_on_the_test_set(ensemble):
+    *_, fit = run(SMALL, 4000, ensemble, check_every=100)
+    found = history(SMALL, fit, ensemble, points=10)
+    step = found["history"]["step"]
+    assert step[0] == 0 and step[-1] == 4000 and len(step) <= 11
+    assert found["n_test"] <= 100 and found["test"]["sigma_ratio"] > 1
+    assert found["setting"]["lam"] == 0.5
+
+
+@pytest.fixture
+def small_figure(monkeypatch):
+    trainings = tuple(replace(SMALL, depth=depth, lam=lam) for depth in (0, 1) for lam in (0.5, 24.0))
+    monkeypatch.setattr("ncv_lab.paper.QUICK", {"fig1": trainings})
+
+
+def test_a_figure_is_plain_numbers_and_goes_on(small_figure, tmp_path):
+    said = []
+    first = train_figure("fig1", quick=True, steps=1000, folder=tmp_path, say=said.append)
+    more = train_figure("fig1", quick=True, steps=2000, folder=tmp_path)
+    assert json.loads(json.dumps(first)) and len(said) == len(first["trainings"]) == 4
+    for before, after in zip(first["trainings"], more["trainings"], strict=True):
+        assert before["name"] == after["name"] and after["history"]["step"][-1] == 2000
+    assert first["solved"] == more["solved"] and {line["lam"] for line in first["solved"]} == {0.5, 24.0}
+    assert all(line["time"]["sigma_ratio"] > 1 and line["n_test"] <= 100 for line in first["solved"])
+
+
+def test_break_even_counts_every_cost():
+    field = OddMLP((8, 4), depth=0, symmetric="time")
+    paid = break_even(Phi4((8, 4), 0.3, 0.5), field, n_configs=400)
+    seconds, brute = paid["seconds"], paid["brute_force"]
+    assert seconds["all"] >= sum(seconds[name] for name in ("sampling", "fitting", "evaluating"))
+    assert np.isclose(paid["factor"], brute["draws"] * brute["per_draw"] / seconds["all"])
+    assert np.isclose(brute["draws"] / 400, paid["error_ratio"] ** 2, rtol=0.5)
+    # at the cost found, sampling as many configurations as brute force needs takes as long as fitting
+    fitting = seconds["fitting"] + seconds["evaluating"]
+    assert np.isclose(paid["cost"] * (brute["independent"] - 400), fitting)
+
+
+def test_against_coupling_finds_the_free_theory_exact():
+    fields = {"linear": (OddMLP((8, 4), depth=0, symmetric="time"), None)}
+    free, strong = against_coupling(fields, (0.0, 24.0), (8, 4), 0.3, n_configs=400)
+    assert free["sigma_ratio"] > 1e3 > strong["sigma_ratio"] > 1 and free["n_test"] == 200
