@@ -54,6 +54,9 @@ bench: $(DEV) ## every script in benchmarks/, one after the other
 bench-panel: $(DEV) browser ## how fast the main panel reacts, measured in a browser
 	$(BIN)/python benchmarks/bench_panel.py
 
+bench-reduction: $(DEV) ## every family of control variates on one ensemble: sigma ratios and seconds
+	$(BIN)/python benchmarks/bench_reduction.py
+
 docs: $(DEV) ## the documentation, in docs/_build/html
 	rm -rf docs/notebooks && mkdir docs/notebooks && cp -RL nbs/. docs/notebooks/
 	$(BIN)/sphinx-build -q -b html docs docs/_build/html

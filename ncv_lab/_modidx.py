@@ -665,6 +665,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                          'ncv_lab.schwinger_dyson._or_raw': ('schwinger_dyson.html#_or_raw', 'ncv_lab/schwinger_dyson.py'),
                                          'ncv_lab.schwinger_dyson.n_weights': ( 'schwinger_dyson.html#n_weights',
                                                                                 'ncv_lab/schwinger_dyson.py'),
+                                         'ncv_lab.schwinger_dyson.resolved_widths': ( 'schwinger_dyson.html#resolved_widths',
+                                                                                      'ncv_lab/schwinger_dyson.py'),
                                          'ncv_lab.schwinger_dyson.score': ('schwinger_dyson.html#score', 'ncv_lab/schwinger_dyson.py')},
             'ncv_lab.spectrum': { 'ncv_lab.spectrum.MassFit': ('spectrum.html#massfit', 'ncv_lab/spectrum.py'),
                                   'ncv_lab.spectrum.MassFit.__str__': ('spectrum.html#massfit.__str__', 'ncv_lab/spectrum.py'),

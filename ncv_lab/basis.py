@@ -223,10 +223,10 @@ class Contact(BasisField):
         Le = generate(self.local, self.smearing, phi, dS).generated
         return Le.reshape(-1, Le.shape[-1]).sum(axis=0)
 
-# %% ../nbs/14_basis.ipynb #5411e0ca
+# %% ../nbs/14_basis.ipynb #eb2f797f
 @register
 class Steps(eqx.Module):
-    """Odd functions of M: M, M^3, and tanh(M / w) for each of the `widths` w."""
+    """Odd functions of M: M itself, and tanh(M / w) for each of the `widths` w."""
 
     widths: Float[Array, " n"]
 
@@ -237,7 +237,7 @@ class Steps(eqx.Module):
 
     def __call__(self, M: Float[Array, ""]) -> Float[Array, " H"]:
         """The functions at one M."""
-        return jnp.concatenate([jnp.stack([M, M**3]), jnp.tanh(M / self.widths)])
+        return jnp.append(jnp.tanh(M / self.widths), M)
 
 
 @register

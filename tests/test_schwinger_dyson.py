@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ncv_lab as ncv
-from ncv_lab.schwinger_dyson import LADDER
+from ncv_lab.schwinger_dyson import LADDER, resolved_widths
 
 SHORT = LADDER[:2]
 
@@ -72,3 +72,26 @@ def test_saved_and_loaded(tmp_path):
     fit = ncv.fit(ncv.SchwingerDyson(ladder=SHORT), theory, ncv.Correlator(), ensemble, progress=False)
     fit.save(tmp_path / "fit.safetensors")
     np.testing.assert_array_equal(ncv.load_fit(tmp_path / "fit.safetensors").controls(ensemble), fit.controls(ensemble))
+
+
+@pytest.mark.parametrize(("m2", "lam"), [(0.1, 24.0), (-1.0, 6.0), (0.015, 0.001)], ids=["strong", "broken", "long"])
+def test_it_does_no_harm_with_a_hundred_configurations(m2, lam):
+    theory = ncv.Phi4((8, 8), m2, lam)
+    for seed in range(4):
+        train, rest = ncv.sample(theory, 1100, jax.random.key(seed), n_chains=20, progress=False).split(100)
+        fit = ncv.fit(ncv.SchwingerDyson(), theory, ncv.Correlator(), train, progress=False)
+        values = ncv.measure(ncv.Correlator(), rest.flat, theory.shape)
+        assert ncv.sigma_ratio(values, values - fit.controls(rest)).min() > 0.98
+
+
+def test_steps_that_few_configurations_have_seen_are_left_out():
+    configs = jnp.concatenate([jnp.full((500, 4, 4), 1.0), jnp.full((500, 4, 4), -1.0)])
+    np.testing.assert_allclose(resolved_widths(configs), [2.0, 4.0])  # nothing near M = 0
+    M = jnp.linspace(-1, 1, 1000)
+    assert len(resolved_widths(jnp.broadcast_to(M[:, None, None], (1000, 4, 4)))) == 5
+
+
+def test_random_networks_join_the_last_rung():
+    configs = jax.random.normal(jax.random.key(0), (20, 6, 6))
+    strong, random = (rung.field(configs) for rung in LADDER[-2:])
+    assert len(random.fields) == len(strong.fields) + 3
