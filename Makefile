@@ -21,7 +21,7 @@ QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo paper test browser lab bench bench-panel docs export readme lint lock clean distclean
+.PHONY: help demo paper test browser lab bench bench-panel bench-reduction docs export readme lint lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
