@@ -112,7 +112,7 @@ class Stream(NamedTuple):
         inverse, inverse_y = map(_inverse, np.split(spread, [left.shape[1]]))
         return small.combine(np.diag(np.concatenate([inverse, inverse_y]))), left * inverse[None, :], inverse_y
 
-# %% ../nbs/15_least_squares.ipynb #d9f177c6
+# %% ../nbs/15_least_squares.ipynb #3985a379
 @register
 class LeastSquares(eqx.Module):
     """Solve a field that is linear in its weights by ridge regression, all observables at once.
@@ -139,7 +139,7 @@ class LeastSquares(eqx.Module):
         masses: Sequence[float] | None = None,
         memory: float | int = 2**31,
     ):
-        self.ridges = tuple(float(r) for r in (np.logspace(-10, 0, 11) if ridges is None else ridges))
+        self.ridges = tuple(float(r) for r in (np.logspace(-10, 0, 21) if ridges is None else ridges))
         if not min(self.ridges, default=-1) >= 0 or (ridge is not None and not ridge >= 0):
             raise ValueError(f"ridges must be numbers >= 0, got ridge={ridge!r}, ridges={ridges!r}")
         if not isinstance(folds, int) or folds < 2:

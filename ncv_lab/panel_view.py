@@ -193,12 +193,14 @@ class _Following(_Reactions):
         self.runner.stop()
         super().close()
 
-# %% ../nbs/29_panel_view.ipynb #1ae1b2c0
+# %% ../nbs/29_panel_view.ipynb #325d6756
 class Panel(_Following):
     """Controls beside a live board. Subclasses override `curves`, `readout`, `draw` and `arrays`."""
 
     def __init__(self, work: Callable, state: PanelState, controls: dict, board: Board, presets: dict):
         self.runner = Runner(work, self.show, self.fail)
+        if not isinstance(state, PanelState):
+            raise TypeError(f"a panel begins with a state such as LabState(), got {state!r}")
         super().__init__(state, controls, board, presets)
         board.show({}, READY)
         for control in controls.values():
