@@ -60,7 +60,7 @@ def solve(G: np.ndarray, b: np.ndarray, ridge: float) -> tuple[np.ndarray, float
     weights = directions[:, kept] @ ((directions[:, kept].T @ b) / sizes[kept, None])
     return weights, largest / max(sizes.min(initial=largest), np.finfo(float).eps * largest)
 
-# %% ../nbs/11_ridge.ipynb #24d49966
+# %% ../nbs/11_ridge.ipynb #fa813fd6
 def held_out_variance(sums: Moments, ridges: np.ndarray, k: int) -> np.ndarray:
     """The mean of (O - f - mu)^2 over folds left out of the solve, (ridges, k), for the last `k` of the numbers."""
     total = np.zeros((len(ridges), k))
@@ -69,7 +69,7 @@ def held_out_variance(sums: Moments, ridges: np.ndarray, k: int) -> np.ndarray:
         spread = sums.spread_about(mean, fold)
         for i, ridge in enumerate(ridges):
             v = _residual(solve(covariance[:-k, :-k], covariance[:-k, -k:], ridge)[0])
-            known = np.finfo(float).eps * abs(v).sum(axis=0) ** 2
+            known = np.finfo(float).eps * np.maximum(1e4, abs(v).sum(axis=0) ** 2)
             total[i] += count * np.maximum(_variance(spread, v), known)
     return total / sums.count.sum()
 
