@@ -81,7 +81,7 @@ def _unit_spread(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _inverse(spread: np.ndarray) -> np.ndarray:
     return np.divide(1.0, spread, out=np.zeros_like(spread), where=spread > 1e-14 * spread.max(initial=0.0))
 
-# %% ../nbs/15_least_squares.ipynb #a22ead77
+# %% ../nbs/15_least_squares.ipynb #df3c2b7f
 class Stream(NamedTuple):
     """The sums over all features and observables, for matrices too large to keep."""
 
@@ -93,14 +93,13 @@ class Stream(NamedTuple):
         """One pass over the configurations, `chunk` at a time."""
         parts, origin = [], None
         for fold in np.array_split(np.arange(problem.n_configs), folds):
-            total = 0.0
+            sums = []
             for rows in np.split(fold, range(chunk, len(fold), chunk)):
                 q = feature_matrix(field, problem, rows)
                 numbers = np.concatenate([q, np.asarray(problem.values)[rows]], axis=1)
                 origin = numbers.mean(axis=0) if origin is None else origin
-                part = moments(numbers - origin, 1)
-                total = part if isinstance(total, float) else Moments(*map(np.add, total, part))
-            parts.append(total)
+                sums = [Moments(*map(sum, zip(*sums, moments(numbers - origin, 1), strict=True)))]
+            parts += sums
         return cls(Moments(*map(np.concatenate, zip(*parts, strict=True))), q.shape[1])
 
     def standardised(self, profile: np.ndarray | None, columns: np.ndarray) -> tuple[Moments, np.ndarray, np.ndarray]:

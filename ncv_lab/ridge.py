@@ -82,7 +82,7 @@ def _residual(weights: np.ndarray) -> np.ndarray:
 def _variance(covariance: np.ndarray, v: np.ndarray) -> np.ndarray:
     return np.maximum((v * (covariance @ v)).sum(axis=0), 0.0)
 
-# %% ../nbs/11_ridge.ipynb #464483f3
+# %% ../nbs/11_ridge.ipynb #889f4c40
 class Solution(NamedTuple):
     """A solved ridge problem: `weights` (features, k); ridge, condition number, and the variance of O - f held out and
     where fitted, (k,)."""
@@ -99,7 +99,7 @@ def solve_ridge(sums: Moments, ridges: np.ndarray, k: int) -> Solution:
     held_out = held_out_variance(sums, ridges, k)
     best, (_, covariance) = held_out.argmin(axis=0), sums.covariance()
     G, b = covariance[:-k, :-k], covariance[:-k, -k:]
-    solved = [solve(G, b[:, [column]], ridges[i]) for column, i in enumerate(best)]
-    weights = np.concatenate([w for w, _ in solved], axis=1)
-    condition = np.array([condition for _, condition in solved])
+    weights, condition = np.empty_like(b), np.empty(k)
+    for i in np.unique(best):  # one factorisation for all observables that chose this ridge
+        weights[:, best == i], condition[best == i] = solve(G, b[:, best == i], ridges[i])
     return Solution(weights, ridges[best], condition, held_out.min(axis=0), _variance(covariance, _residual(weights)))
