@@ -37,6 +37,31 @@ def test_pulls_of_the_mass_and_chi2(extent):
     assert (fits[0].t_min, fits[0].t_max, fits[0].dof) == (5, 10, 4)
 
 
+def test_pulls_of_two_states():
+    """Two states from t = 0 with their errors; one state then does not fit."""
+    rng, t = np.random.default_rng(0), np.arange(11)
+    exact = cosh(t, 20) + 0.2 * (np.exp(-0.9 * t) + np.exp(-0.9 * (20 - t)))
+    samples = exact * (1 + 0.01 * rng.normal(size=(200, 20, 50, 11)))
+    theory = Phi4((20, 4), 0.1, 1.0)
+    found = [summarise(theory, Correlator(), each, errors="jackknife") for each in samples]
+    fits = [fit_mass(each, 0, states=2) for each in found]
+    light = np.array([[(fit.m - 0.194) / fit.m_error, (fit.A - 0.25) / fit.A_error] for fit in fits])
+    heavy = np.array([[(s.m - 0.9) / s.m_error, (s.A - 0.2) / s.A_error] for fit in fits for s in fit.higher])
+    for pulls in (light, heavy):
+        assert (abs(pulls.mean(axis=0)) < 0.25).all() and (abs(pulls.std(axis=0) - 1) < 0.15).all()
+    assert np.mean([fit.p_value for fit in fits]) == pytest.approx(0.5, abs=0.1)
+    assert fit_mass(found[0], 0).p_value < 1e-10 and "m2 = 0.9" in str(fits[0])
+
+
+def test_states_that_the_errors_do_not_resolve():
+    estimate = synthetic(20, np.random.default_rng(5))
+    with pytest.raises(ValueError, match="do not resolve"):
+        fit_mass(estimate, 0, states=2)
+    for states, window, message in ((4, 0, "1, 2 or 3"), (2, 7, "5 or more"), (True, 0, "1, 2 or 3")):
+        with pytest.raises(ValueError, match=message):
+            fit_mass(estimate, window, states=states)
+
+
 def test_the_covariance_is_used_and_not_its_inverse():
     """With two equal and one much noisier time the fit must follow the precise ones."""
     rng = np.random.default_rng(0)
