@@ -16,7 +16,7 @@ from ncv_lab.descent import Adam, PaperSchedule
 from ncv_lab.ensemble import Ensemble, load_ensemble, tau_int
 from ncv_lab.fitting import Strategy, fit, fit_steps
 from ncv_lab.io import register
-from ncv_lab.least_squares import LeastSquares
+from ncv_lab.least_squares import Lasso, LeastSquares
 from ncv_lab.lessons import BreakEvenPanel, MassPanel, OverfitPanel
 from ncv_lab.local import Gaussian, Polynomials, Shell, Smearing
 from ncv_lab.loss import FixedShift, LearnedShift, SecondMoment
@@ -73,6 +73,7 @@ __all__ = [
     "Gated",
     "Gaussian",
     "Gradient",
+    "Lasso",
     "LearnedShift",
     "LeastSquares",
     "LinearField",
