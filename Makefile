@@ -54,8 +54,9 @@ bench: $(DEV) ## every script in benchmarks/, one after the other
 bench-panel: $(DEV) browser ## how fast the main panel reacts, measured in a browser
 	$(BIN)/python benchmarks/bench_panel.py
 
-bench-reduction: $(DEV) ## every family of control variates on one ensemble: sigma ratios and seconds
+bench-reduction: $(DEV) ## every family of control variates: sigma ratios and seconds (three quarters of an hour)
 	$(BIN)/python benchmarks/bench_reduction.py
+	$(BIN)/python benchmarks/bench_reduction.py --table
 
 docs: $(DEV) ## the documentation, in docs/_build/html
 	rm -rf docs/notebooks && mkdir docs/notebooks && cp -RL nbs/. docs/notebooks/

@@ -6,9 +6,10 @@
 __all__ = ['BasisField', 'slice_waves', 'slice_sums', 'even_products', 'along_tau', 'near_leg', 'Powers', 'Gated', 'generate',
            'Gradient', 'Contact', 'Steps', 'Magnetic', 'Direct', 'TwoPoint']
 
-# %% ../nbs/14_basis.ipynb #a5864e65
+# %% ../nbs/14_basis.ipynb #a99f3a85
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from functools import cached_property
 
 import equinox as eqx
 import jax
@@ -22,7 +23,7 @@ from .lattice import check_shape, correlate, spatial_volume
 from .local import Jet, Smearing, jet
 from .network import fold
 
-# %% ../nbs/14_basis.ipynb #ca86a65f
+# %% ../nbs/14_basis.ipynb #69fecc37
 class BasisField(eqx.Module):
     """A vector field that is linear in its weights. A subclass writes `features(phi, dS)`, affine in dS; the rest
     follows.
@@ -46,8 +47,13 @@ class BasisField(eqx.Module):
     def profile(self, basis: Float[np.ndarray, "tau k"]) -> Float[np.ndarray, "n m"]:
         """How features over time offsets combine if their weights are restricted to a basis in tau; the identity if
         there are none."""
+        return np.eye(self.size)
+
+    @cached_property
+    def size(self) -> int:
+        """The number of features."""
         template = jax.ShapeDtypeStruct(self.shape, float)
-        return np.eye(jax.eval_shape(self.features, template, template).size)
+        return jax.eval_shape(self.features, template, template).size
 
     def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
         """(g, div g): f is div g - g dS, so its value at dS = 0 is div g and its slope in dS is -g."""
@@ -91,7 +97,7 @@ def along_tau(basis: Float[np.ndarray, "tau k"], extent: int, n_functions: int) 
     both = np.where(2 * np.arange(len(basis)) % extent == 0, 1.0, 2.0)
     return np.kron(both[:, None] * basis, np.eye(n_functions))
 
-# %% ../nbs/14_basis.ipynb #0969dfc8
+# %% ../nbs/14_basis.ipynb #24da2151
 def near_leg(local: Callable, smearing: Smearing, phi: Float[Array, "..."], dS: Float[Array, "..."]):
     """(a, adot - a dS) at each site, adot = sum_j K_j(0) d_j a, for even local functions a; both (*shape, M)."""
     smeared = smearing(phi)
@@ -149,14 +155,10 @@ class Gated(BasisField):
 
     def profile(self, basis: Float[np.ndarray, "tau k"]) -> Float[np.ndarray, "n m"]:
         """The leading pair (m, k) = (0, 0), the linear field, keeps all offsets; the others take the basis."""
-        n_tau, n_functions = len(basis), self._n_functions()
+        n_tau, n_functions = len(basis), self.size // len(basis)
         every = along_tau(basis, self.shape[0], n_functions).reshape(n_tau * n_functions, -1, n_functions)
         leading = np.kron(np.eye(n_tau), np.eye(n_functions, 1))
         return np.concatenate([leading, every[:, :, 1:].reshape(len(leading), -1)], axis=1)
-
-    def _n_functions(self) -> int:
-        smeared, phi = (jax.ShapeDtypeStruct(form, float) for form in ((len(self.smearing.kernels),), ()))
-        return jax.eval_shape(self.local, smeared).shape[-1] * jax.eval_shape(self.far, phi).shape[-1]
 
 # %% ../nbs/14_basis.ipynb #6fc156b8
 def generate(local: Callable, smearing: Smearing, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Jet:
@@ -164,7 +166,7 @@ def generate(local: Callable, smearing: Smearing, phi: Float[Array, "..."], dS: 
     kernels = smearing.positions.reshape(len(smearing.kernels), -1)
     return jet(local, smearing(phi), -smearing(dS), kernels @ kernels.T)
 
-# %% ../nbs/14_basis.ipynb #be7e6c0d
+# %% ../nbs/14_basis.ipynb #9d7e1c1e
 @register
 class Gradient(BasisField):
     """g = grad u, u = sum_z sum_m b_m(l(z)) sum_tau c_{m tau} sbar(z0 + tau): odd local functions times propagators.
@@ -193,8 +195,7 @@ class Gradient(BasisField):
 
     def profile(self, basis: Float[np.ndarray, "tau k"]) -> Float[np.ndarray, "n m"]:
         """All functions take the basis."""
-        smeared = jax.ShapeDtypeStruct((len(self.smearing.kernels),), float)
-        return along_tau(basis, self.shape[0], jax.eval_shape(self.local, smeared).shape[-1])
+        return along_tau(basis, self.shape[0], self.size // len(basis))
 
     def _touching(
         self, slopes: Float[Array, "J ... M"], waves: Float[np.ndarray, "parts V_sp"]

@@ -240,7 +240,7 @@ def _step(
     update, memory = optimiser.update(slope, memory, nets, value=value, grad=slope, value_fn=loss)
     return jax.tree.map(lambda weight, change: weight + scale * change, nets, update), memory, value
 
-# %% ../nbs/16_neural.ipynb #2d61c149
+# %% ../nbs/16_neural.ipynb #931fa441
 def _train(method: VariableProjection, field: VectorField, problem: Problem, key: PRNGKeyArray) -> Iterator[Fit]:
     begin, solver = time.perf_counter(), LeastSquares(masses=method.masses)
     aside = tail_rows(problem, method.validation)
@@ -262,7 +262,7 @@ def _train(method: VariableProjection, field: VectorField, problem: Problem, key
             better = best is None or history[-1][3] > 1.001 * max(row[3] for row in history[:-1])
             best, idle = (replace(fit, validation_ratio=ratio, state={"step": step}), 0) if better else (best, idle + 1)
             last = step == method.steps or idle == method.patience or not np.isfinite(history[-1][2:]).all()
-            yield _report(method, best, problem, history, last, time.perf_counter() - begin)
+            yield _report(method, best, problem, history, False, time.perf_counter() - begin)
             if last:
                 break
         columns = jax.random.permutation(jax.random.fold_in(key, step), len(problem.times))[: method.times_a_step]

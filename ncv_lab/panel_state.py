@@ -133,16 +133,14 @@ PRESETS = {
     "Fig. 1, λ = 0.5": LabState(depth=5, learning_rate=1e-3, batch_size=1),
     "Fig. 1, λ = 24": LabState(lam=24.0, depth=5, learning_rate=1e-3, batch_size=1),
     "Fig. 2, λ = 0.5": LabState((40, 40), t=20, width=1, l2=0.05, learning_rate=1e-3, batch_size=1),
-    "Fig. 2, λ = 24": LabState(
-        (40, 40), lam=24.0, t=20, width=32, depth=5, l2=5e-4, learning_rate=1e-3, batch_size=1
-    ),
+    "Fig. 2, λ = 24": LabState((40, 40), lam=24.0, t=20, width=32, depth=5, l2=5e-4, learning_rate=1e-3, batch_size=1),
     "Fig. 3": LabState((40, 10), m2=0.01, lam=0.1, t=20, width=16, l2=0.1, learning_rate=1e-3, batch_size=1),
     "solved, λ = 0.5": LabState(family="SchwingerDyson"),
     "solved, λ = 24": LabState(lam=24.0, family="SchwingerDyson"),
     "neural, λ = 24": LabState(lam=24.0, family="NeuralSchwingerDyson", width=16, learning_rate=0.01),
 }
 
-# %% ../nbs/26_panel_state.ipynb #a763b55d
+# %% ../nbs/26_panel_state.ipynb #e77eced2
 def keys(state: TheoryState) -> tuple:
     """The keys of the ensemble, of the first weights, and of the order of visits."""
     return tuple(jax.random.split(jax.random.key(state.seed), 3))
@@ -163,11 +161,12 @@ def make_method(state: LabState, steps: int = 1_000_000, **options) -> Adam | Va
     if state.family in SOLVED:
         return None
     if state.family == "NeuralSchwingerDyson":
-        return VariableProjection(steps=min(steps, 200), learning_rate=state.learning_rate, **options)
+        ridge = {"ridge": state.l2} if state.l2 else {}
+        return VariableProjection(steps=min(steps, 200), learning_rate=state.learning_rate, **ridge, **options)
     rate, loss = state.learning_rate, LOSSES[state.loss](state.l2)
     return Adam(steps, learning_rate=rate, batch_size=state.batch_size, loss=loss, **options)
 
-# %% ../nbs/26_panel_state.ipynb #53e767d0
+# %% ../nbs/26_panel_state.ipynb #40a89d73
 FIELDS = {
     "linear": "ncv.OddMLP(theory.shape, depth=0, symmetric={symmetric!r})",
     "OddMLP": "ncv.OddMLP(theory.shape, {width}, {depth}, symmetric={symmetric!r}, key=key_net)",
@@ -186,7 +185,8 @@ def code(state: LabState, steps: int = 20_000) -> str:
     observable = f"ncv.Correlator().at({state.t})" if state.family == "OddMLP" else "ncv.Correlator()"
     method = "None" if solved else METHOD.format(**values)
     if state.family == "NeuralSchwingerDyson":
-        method = f"ncv.VariableProjection(steps={min(steps, 200)}, learning_rate={state.learning_rate})"
+        ridge = f", ridge={state.l2}" if state.l2 else ""
+        method = f"ncv.VariableProjection(steps={min(steps, 200)}, learning_rate={state.learning_rate}{ridge})"
     return f"""import jax
 import ncv_lab as ncv
 

@@ -27,7 +27,7 @@ from .panel_view import WIDE, Panel, select, steps, theory_controls
 from .panel_work import LabUpdate, lab_updates
 from .statistics import format_error
 
-# %% ../nbs/30_panels.ipynb #7636ff37
+# %% ../nbs/30_panels.ipynb #403994bd
 RATES = steps(1e-5, 1e-1, 4, 3e-3)
 PENALTIES = steps(1e-6, 1.0, 2, 0.0, 5e-4, 0.05)
 
@@ -35,7 +35,7 @@ PENALTIES = steps(1e-6, 1.0, 2, 0.0, 5e-4, 0.05)
 def lab_controls() -> dict[str, widgets.Widget]:
     """The controls of a `LabState`."""
     training = "η: each step of Adam moves the weights by about this much"
-    penalty = "δ: the loss is mean (O − f − μ)² + δ Σ w², Eq. (13)"
+    penalty = "δ: the loss is mean (O − f − μ)² + δ Σ w², Eq. (13); the ridge of a neural Schwinger-Dyson field"
     field = "the vector field g; the control variate is f = Σₓ (∂gₓ/∂φₓ − gₓ ∂S/∂φₓ)"
     return {
         **theory_controls(),
@@ -51,22 +51,39 @@ def lab_controls() -> dict[str, widgets.Widget]:
 RATIO = "σ(O) / σ(O − f), the spread of single configurations; 'others' had no part in the fit"
 LAB_PLOTS = (
     Plot(
-        "Ratio of the spreads", "training step, or rung of the ladder", "σ raw / σ improved",
+        "Ratio of the spreads",
+        "training step, or rung of the ladder",
+        "σ raw / σ improved",
         (Series("train", "training", 1), Series("others", "others, best fit so far", 2, marker="line")),
-        ylog=True, tooltip=RATIO, span=7,
+        ylog=True,
+        tooltip=RATIO,
+        span=7,
     ),
     Plot(
-        "Correlator", "t", "C(t)",
+        "Correlator",
+        "t",
+        "C(t)",
         (Series("raw", "raw", 0, marker=True), Series("improved", "improved", 2, marker=True)),
-        ylog=True, tooltip="C(t) = (1/L₀) Σ s̄(y₀ + t) s̄(y₀), s̄ the mean of a slice; improved: mean of O − f", span=5,
+        ylog=True,
+        tooltip="C(t) = (1/L₀) Σ s̄(y₀ + t) s̄(y₀), s̄ the mean of a slice; improved: mean of O − f",
+        span=5,
     ),
     Plot(
-        "Error of C(t)", "t", "error",
+        "Error of C(t)",
+        "t",
+        "error",
         (Series("raw_error", "raw", 0, marker="line"), Series("improved_error", "improved", 2, marker="line")),
-        ylog=True, tooltip="jackknife errors of the means on the other half", span=4,
+        ylog=True,
+        tooltip="jackknife errors of the means on the other half",
+        span=4,
     ),
     Plot(
-        "Configuration φ", "t", "x", (Series("phi", "φ"),), image=True, span=3,
+        "Configuration φ",
+        "t",
+        "x",
+        (Series("phi", "φ"),),
+        image=True,
+        span=3,
         tooltip="a configuration of the ensemble; time runs to the right, red is positive",
     ),
 )

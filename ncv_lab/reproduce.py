@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['FIGURES', 'QUICK_ROWS', 'WEAK', 'STRONG', 'reproduce', 'text', 'command', 'add_arguments']
 
-# %% ../nbs/36_reproduce.ipynb #bbd17f84
+# %% ../nbs/36_reproduce.ipynb #8f7f5ca5
 import argparse
 import tempfile
 import time
@@ -26,7 +26,7 @@ from .paper import COUPLINGS, against_coupling, break_even, provenance, train_fi
 from .report import plain, write_record
 from .schwinger_dyson import LADDER, SchwingerDyson
 from .statistics import format_error
-from .table2 import rows, table
+from .table2 import rows, table, two_states
 
 # %% ../nbs/36_reproduce.ipynb #6ab29e6e
 FIGURES = ("fig1", "fig2", "table2", "discussion")
@@ -103,11 +103,11 @@ def _discussion(quick: bool, say: Callable[[str], None]) -> dict[str, list[dict]
 def _linear(shape: tuple[int, ...]) -> OddMLP:
     return OddMLP(shape, depth=0, symmetric="time")
 
-# %% ../nbs/36_reproduce.ipynb #648128ca
+# %% ../nbs/36_reproduce.ipynb #cccc36f6
 def text(data: dict[str, Any]) -> str:
     """The numbers in words: Table II, or a line for each training, comparison and coupling."""
     if data["figure"] == "table2":
-        return table(data["rows"])
+        return f"{table(data['rows'])}\n\n{two_states(data['rows'])}"
     lines = []
     for one in data.get("trainings", ()):
         test, step = one["test"], one["history"]["step"][-1]

@@ -6,8 +6,9 @@
 __all__ = ['VectorField', 'LinearField', 'is_linear', 'control_variate', 'stein', 'ControlVariate', 'dense_divergence',
            'FunctionField', 'SumField', 'free_field']
 
-# %% ../nbs/08_stein.ipynb #fc9ce60d
+# %% ../nbs/08_stein.ipynb #1f4eea2b
 from collections.abc import Callable, Sequence
+from functools import cached_property
 from typing import Protocol, SupportsIndex, runtime_checkable
 
 import equinox as eqx
@@ -102,7 +103,7 @@ class FunctionField(eqx.Module):
             raise ValueError(f"g has shape {jnp.shape(g)}, expected the shape {phi.shape} of the configuration")
         return g, dense_divergence(self.function, phi)
 
-# %% ../nbs/08_stein.ipynb #da69cd6e
+# %% ../nbs/08_stein.ipynb #436ad9eb
 @register
 class SumField(eqx.Module):
     """The sum of several vector fields on one lattice; linear if all of them are, with their features side by side."""
@@ -137,16 +138,18 @@ class SumField(eqx.Module):
         """The profiles of all fields in one block-diagonal matrix (see `ncv_lab.basis.BasisField.profile`)."""
         parts = [
             field.profile(basis) if hasattr(field, "profile") else np.eye(n)
-            for field, n in zip(self.fields, self._sizes(), strict=True)
+            for field, n in zip(self.fields, self.sizes, strict=True)
         ]
         return scipy.linalg.block_diag(*parts)
 
     def with_weights(self, weights: Float[Array, " n"]) -> "SumField":
         """The sum with the given weights, in the order of `features`."""
-        parts = jnp.split(weights, np.cumsum(self._sizes())[:-1])
+        parts = jnp.split(weights, np.cumsum(self.sizes)[:-1])
         return SumField(*(field.with_weights(part) for field, part in zip(self.fields, parts, strict=True)))
 
-    def _sizes(self) -> list[int]:
+    @cached_property
+    def sizes(self) -> list[int]:
+        """The number of features of each field."""
         template = jax.ShapeDtypeStruct(self.fields[0].shape, float)
         return [jax.eval_shape(field.features, template, template).size for field in self.fields]
 

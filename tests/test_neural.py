@@ -114,7 +114,7 @@ def test_a_stubborn_fit_stops_early(halves):
 
 def test_small_lattices_do_without_the_shells_they_lack():
     assert len(net((6,)).fields[0].smearing.kernels) == 3
-    assert net((6,)).profile(exponentials(6, 1, (1.0,))).shape[0] == sum(net((6,))._sizes())
+    assert net((6,)).profile(exponentials(6, 1, (1.0,))).shape[0] == sum(net((6,)).sizes)
 
 
 @pytest.mark.parametrize(

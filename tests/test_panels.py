@@ -12,7 +12,7 @@ import pytest
 
 import ncv_lab as ncv
 from ncv_lab.panel_board import Board, Plot, Runner, Series, pack_curves, thinned
-from ncv_lab.panel_state import FAMILIES, PRESETS, LabState, TheoryState, code, parse_shape
+from ncv_lab.panel_state import FAMILIES, PRESETS, LabState, TheoryState, code, make_method, parse_shape
 from ncv_lab.panel_view import as_hdf5, as_json, picture
 from ncv_lab.panel_work import lab_updates
 from ncv_lab.panels import VarianceLab, one_cell
@@ -93,6 +93,12 @@ def test_damaged_documents_are_refused():
     with pytest.raises(ValueError, match="knows no spin"):
         TheoryState.from_json('{"spin": 1}')
     assert parse_shape("8x4 x 4") == (8, 4, 4)
+
+
+def test_l2_is_the_penalty_of_every_trained_family():
+    mlp, neural = (STATE.replace(family=family, l2=0.05) for family in ("OddMLP", "NeuralSchwingerDyson"))
+    assert make_method(mlp).loss.l2 == make_method(neural).ridge == 0.05 and "ridge=0.05" in code(neural)
+    assert make_method(neural.replace(l2=0.0)).ridge == ncv.VariableProjection().ridge
 
 
 @pytest.mark.parametrize("family", FAMILIES)
