@@ -5,10 +5,12 @@
 # %% auto #0
 __all__ = ['exponentials', 'feature_matrix', 'Matrix', 'Stream', 'LeastSquares', 'lasso_weights', 'solve_lasso', 'Lasso']
 
-# %% ../nbs/15_least_squares.ipynb #2433adcf
+# %% ../nbs/15_least_squares.ipynb #13489661
+import os
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -19,6 +21,7 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 from jaxtyping import Float
+from threadpoolctl import threadpool_limits
 
 from .io import register
 from .lattice import map_cores
@@ -113,7 +116,7 @@ class Stream(NamedTuple):
         inverse, inverse_y = map(_inverse, np.split(spread, [left.shape[1]]))
         return small.combine(np.diag(np.concatenate([inverse, inverse_y]))), left * inverse[None, :], inverse_y
 
-# %% ../nbs/15_least_squares.ipynb #2221bafa
+# %% ../nbs/15_least_squares.ipynb #dd487635
 @register
 class LeastSquares(eqx.Module):
     """Solve a field that is linear in its weights by ridge regression, all observables at once.
@@ -158,12 +161,17 @@ class LeastSquares(eqx.Module):
         if not is_linear(field):
             raise TypeError(f"a {type(field).__name__} that is not linear in its weights cannot be solved; use Adam")
         start = time.perf_counter()
-        source, parts = self._source(field, problem), []
-        for profile, columns in self._parts(field, problem):
-            sums, back, inverse = source.standardised(profile, columns)
-            solution = self._solve(sums, len(columns))
+        source = self._source(field, problem)
+
+        def solved(part: tuple) -> tuple[np.ndarray, Solution]:
+            sums, back, inverse = source.standardised(*part)
+            solution = self._solve(sums, len(part[1]))
             units = np.divide(1.0, inverse, out=np.zeros_like(inverse), where=inverse > 0)
-            parts.append((columns, solution._replace(weights=back @ solution.weights * units)))
+            return part[1], solution._replace(weights=back @ solution.weights * units)
+
+        # One time on each core: matrices this small are slower when two cores share one.
+        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+            parts = list(pool.map(solved, self._parts(field, problem)))
         order = np.argsort(np.concatenate([columns for columns, _ in parts]))
         solution = Solution(*(np.concatenate(p, axis=-1)[..., order] for p in zip(*(s for _, s in parts), strict=True)))
         yield _result(self, field, problem, solution, time.perf_counter() - start)
