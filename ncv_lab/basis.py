@@ -6,10 +6,9 @@
 __all__ = ['BasisField', 'slice_waves', 'slice_sums', 'even_products', 'along_tau', 'near_leg', 'Powers', 'Gated', 'generate',
            'Gradient', 'Contact', 'Steps', 'Magnetic', 'Direct', 'TwoPoint']
 
-# %% ../nbs/14_basis.ipynb #a99f3a85
+# %% ../nbs/14_basis.ipynb #840c97d6
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
-from functools import cached_property
 
 import equinox as eqx
 import jax
@@ -22,8 +21,9 @@ from .io import register
 from .lattice import check_shape, correlate, spatial_volume
 from .local import Jet, Smearing, jet
 from .network import fold
+from .stein import n_features
 
-# %% ../nbs/14_basis.ipynb #69fecc37
+# %% ../nbs/14_basis.ipynb #7ac38552
 class BasisField(eqx.Module):
     """A vector field that is linear in its weights. A subclass writes `features(phi, dS)`, affine in dS; the rest
     follows.
@@ -49,11 +49,10 @@ class BasisField(eqx.Module):
         there are none."""
         return np.eye(self.size)
 
-    @cached_property
+    @property
     def size(self) -> int:
         """The number of features."""
-        template = jax.ShapeDtypeStruct(self.shape, float)
-        return jax.eval_shape(self.features, template, template).size
+        return n_features(self, self.shape)
 
     def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
         """(g, div g): f is div g - g dS, so its value at dS = 0 is div g and its slope in dS is -g."""

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['exponentials', 'feature_matrix', 'Matrix', 'Stream', 'LeastSquares', 'lasso_weights', 'solve_lasso', 'Lasso']
 
-# %% ../nbs/15_least_squares.ipynb #13489661
+# %% ../nbs/15_least_squares.ipynb #688e29d8
 import os
 import time
 import warnings
@@ -15,7 +15,6 @@ from importlib.util import find_spec
 from typing import NamedTuple
 
 import equinox as eqx
-import jax
 import jax.numpy as jnp
 import numpy as np
 import scipy.linalg
@@ -27,7 +26,7 @@ from .io import register
 from .lattice import map_cores
 from .problem import Fit, Problem
 from .ridge import Moments, Solution, moments, residual, solve_ridge, variance
-from .stein import ControlVariate, VectorField, is_linear
+from .stein import ControlVariate, VectorField, is_linear, n_features
 
 # %% ../nbs/15_least_squares.ipynb #7a72de17
 def exponentials(extent: int, t: int, masses: Sequence[float]) -> Float[np.ndarray, "tau k"]:
@@ -116,7 +115,7 @@ class Stream(NamedTuple):
         inverse, inverse_y = map(_inverse, np.split(spread, [left.shape[1]]))
         return small.combine(np.diag(np.concatenate([inverse, inverse_y]))), left * inverse[None, :], inverse_y
 
-# %% ../nbs/15_least_squares.ipynb #dd487635
+# %% ../nbs/15_least_squares.ipynb #ce13954f
 @register
 class LeastSquares(eqx.Module):
     """Solve a field that is linear in its weights by ridge regression, all observables at once.
@@ -181,7 +180,7 @@ class LeastSquares(eqx.Module):
 
     def _source(self, field: VectorField, problem: Problem) -> "Matrix | Stream":
         """The features of all configurations, or their sums if there are too many."""
-        size = 8 * problem.n_configs * jax.eval_shape(field.features, problem.phi[0], problem.dS[0]).size
+        size = 8 * problem.n_configs * n_features(field, problem.theory.shape)
         if size > self.memory:
             return Stream.gather(field, problem, self.folds)
         return Matrix(feature_matrix(field, problem), np.asarray(problem.values), self.folds, self._rotates)
