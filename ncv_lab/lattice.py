@@ -6,8 +6,9 @@
 __all__ = ['check_shape', 'volume', 'spatial_volume', 'translate', 'neighbour_sum', 'laplacian', 'khat_squared', 'correlate',
            'slice_mean', 'check_configs', 'map_configs', 'map_cores']
 
-# %% ../nbs/00_lattice.ipynb #1d05ef54
+# %% ../nbs/00_lattice.ipynb #2faf7fc1
 import math
+import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import SupportsIndex
@@ -132,13 +133,15 @@ def map_configs(function: Callable, configs: Float[Array, "n ..."], *more: Float
     values = jax.lax.map(lambda r: jax.vmap(function)(*(array[r] for array in (configs, *more))), rows)
     return jax.tree.map(lambda value: value.reshape(-1, *value.shape[2:])[:n], values)
 
-# %% ../nbs/00_lattice.ipynb #d39dbac5
+# %% ../nbs/00_lattice.ipynb #ca652bb1
 def map_cores(function: Callable, *arrays: Float[Array, "n ..."], chunk: int = 64) -> np.ndarray:
     """As `map_configs`, in chunks on all cores."""
-    n = len(arrays[0])
+    n, arrays = len(arrays[0]), [np.asarray(array) for array in arrays]
     # Chunks of one size, the last one filled up with rows from the front: a second size would be compiled anew.
     rows = np.arange(-(-n // chunk) * chunk).reshape(-1, chunk) % n
     evaluate = lambda some: np.asarray(map_configs(function, *(array[some] for array in arrays)))
     first = evaluate(rows[0])  # compiles, once
-    with ThreadPoolExecutor() as pool:
+    if len(rows) == 1:
+        return first[:n]
+    with ThreadPoolExecutor(min(os.cpu_count(), len(rows) - 1)) as pool:
         return np.concatenate([first, *pool.map(evaluate, rows[1:])])[:n]

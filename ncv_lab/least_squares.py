@@ -115,7 +115,7 @@ class Stream(NamedTuple):
         inverse, inverse_y = map(_inverse, np.split(spread, [left.shape[1]]))
         return small.combine(np.diag(np.concatenate([inverse, inverse_y]))), left * inverse[None, :], inverse_y
 
-# %% ../nbs/15_least_squares.ipynb #ce13954f
+# %% ../nbs/15_least_squares.ipynb #6ffffb10
 @register
 class LeastSquares(eqx.Module):
     """Solve a field that is linear in its weights by ridge regression, all observables at once.
@@ -146,7 +146,7 @@ class LeastSquares(eqx.Module):
         self.ridges = tuple(sorted(float(r) for r in (np.logspace(-10, 0, 21) if ridges is None else ridges)))
         if not self.ridges or not all(r >= 0 for r in (*self.ridges, ridge or 0.0)):
             one, many = self._words
-            raise ValueError(f"{many} must be numbers >= 0, got {one}={ridge!r}, {many}={ridges!r}")
+            raise ValueError(f"{many} must be numbers >= 0, got {one}={ridge!r}, {many}={self.ridges}")
         if not isinstance(folds, int) or folds < 2:
             raise ValueError(f"folds = {folds!r}: choosing a ridge needs at least 2 folds")
         if masses is not None and (not len(masses) or not min(masses) > 0):
@@ -168,9 +168,12 @@ class LeastSquares(eqx.Module):
             units = np.divide(1.0, inverse, out=np.zeros_like(inverse), where=inverse > 0)
             return part[1], solution._replace(weights=back @ solution.weights * units)
 
-        # One time on each core: matrices this small are slower when two cores share one.
-        with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-            parts = list(pool.map(solved, self._parts(field, problem)))
+        parts = list(self._parts(field, problem))
+        if len(parts) == 1:
+            parts = [solved(parts[0])]
+        else:  # one time on each core: matrices this small are slower when two cores share one
+            with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+                parts = list(pool.map(solved, parts))
         order = np.argsort(np.concatenate([columns for columns, _ in parts]))
         solution = Solution(*(np.concatenate(p, axis=-1)[..., order] for p in zip(*(s for _, s in parts), strict=True)))
         yield _result(self, field, problem, solution, time.perf_counter() - start)
@@ -252,7 +255,7 @@ def solve_lasso(sums: Moments, penalties: np.ndarray, k: int) -> Solution:
     fitted = variance(covariance, residual(weights))
     return Solution(weights, penalties[best], np.full(k, condition), held_out.min(axis=0), fitted)
 
-# %% ../nbs/15_least_squares.ipynb #4da7527d
+# %% ../nbs/15_least_squares.ipynb #bd46e425
 @register
 class Lasso(LeastSquares):
     """Solve a field that is linear in its weights with a penalty on the sum of their absolute values: most become 0.
@@ -275,7 +278,7 @@ class Lasso(LeastSquares):
     ):
         if find_spec("sklearn") is None:
             raise ImportError('Lasso needs scikit-learn: install it by pip install "ncv-lab[lasso]"')
-        penalties = tuple(np.logspace(-5, 0, 16)) if penalties is None else penalties
+        penalties = np.logspace(-5, 0, 16).tolist() if penalties is None else penalties
         super().__init__(penalty, folds=folds, ridges=penalties, masses=masses, memory=memory)
 
     def _solve(self, sums: Moments, k: int) -> Solution:
