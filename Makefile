@@ -21,7 +21,7 @@ QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo paper test browser lab bench bench-panel bench-reduction docs export readme lint lock clean distclean
+.PHONY: help demo paper test coverage browser lab bench bench-panel bench-reduction docs export readme lint lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -38,6 +38,9 @@ test: $(DEV) browser ## every check: files in step, style, all notebooks, all te
 	$(BIN)/ruff check
 	$(ONE_THREAD) $(BIN)/nbdev_test --n_workers $(JOBS)
 	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist worksteal
+
+coverage: $(DEV) ## errors of the richest fields against exact answers, 300 ensembles each (half an hour)
+	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) -m long -rP tests/test_coverage.py
 
 browser: ## Chromium for the tests of the panels: looked for, and on Debian installed by root
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \

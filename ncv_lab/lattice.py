@@ -133,10 +133,11 @@ def map_configs(function: Callable, configs: Float[Array, "n ..."], *more: Float
     values = jax.lax.map(lambda r: jax.vmap(function)(*(array[r] for array in (configs, *more))), rows)
     return jax.tree.map(lambda value: value.reshape(-1, *value.shape[2:])[:n], values)
 
-# %% ../nbs/00_lattice.ipynb #ca652bb1
-def map_cores(function: Callable, *arrays: Float[Array, "n ..."], chunk: int = 64) -> np.ndarray:
-    """As `map_configs`, in chunks on all cores."""
+# %% ../nbs/00_lattice.ipynb #89cbe9cf
+def map_cores(function: Callable, *arrays: Float[Array | np.ndarray, "n ..."], chunk: int = 64) -> np.ndarray:
+    """As `map_configs` for a function that gives one array, in chunks on all cores: compiled once for any n."""
     n, arrays = len(arrays[0]), [np.asarray(array) for array in arrays]
+    chunk = min(chunk, 1 << (n - 1).bit_length())
     # Chunks of one size, the last one filled up with rows from the front: a second size would be compiled anew.
     rows = np.arange(-(-n // chunk) * chunk).reshape(-1, chunk) % n
     evaluate = lambda some: np.asarray(map_configs(function, *(array[some] for array in arrays)))

@@ -6,7 +6,7 @@
 __all__ = ['Observable', 'Correlator', 'MeanSquare', 'AbsMagnetisation', 'MagnetisationSquared', 'Susceptibility',
            'ActionDensity', 'FunctionObservable', 'as_observable', 'value_shape', 'measure', 'chain_correlator']
 
-# %% ../nbs/03_observables.ipynb #167c2600
+# %% ../nbs/03_observables.ipynb #c3842f76
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, SupportsIndex
@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from .action import Phi4, Theory
 from .io import register
-from .lattice import check_configs, check_shape, correlate, map_configs, slice_mean
+from .lattice import check_configs, check_shape, correlate, map_cores, slice_mean
 
 # %% ../nbs/03_observables.ipynb #80007f83
 class Observable(eqx.Module):
@@ -215,7 +215,7 @@ def value_shape(observable: Observable, shape: Sequence[SupportsIndex]) -> tuple
         raise ValueError(f"an observable gives a scalar or a vector, this one gives an array of shape {form}")
     return form
 
-# %% ../nbs/03_observables.ipynb #fd7ebf6b
+# %% ../nbs/03_observables.ipynb #1a5f325c
 def measure(observable: Callable, configs, shape: Sequence[SupportsIndex]) -> np.ndarray:
     """O(phi) for every configuration of `configs` (..., *shape): an array (...) for a scalar, (..., n) for a vector.
 
@@ -225,7 +225,7 @@ def measure(observable: Callable, configs, shape: Sequence[SupportsIndex]) -> np
     observable.labels(shape)
     array = check_configs(configs, shape)
     lead = array.shape[: array.ndim - len(shape)]
-    values = np.asarray(map_configs(observable, jnp.asarray(array.reshape(-1, *shape))))
+    values = map_cores(observable, array.reshape(-1, *shape))
     if not np.isfinite(values).all():
         raise ValueError(
             f"the observable {observable.labels(shape)} is not finite on "

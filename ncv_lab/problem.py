@@ -64,7 +64,7 @@ class Problem:
             self, observable=one, labels=labels, scalar=True, values=jnp.asarray(column), times=(t,)
         )
 
-# %% ../nbs/10_problem.ipynb #cb73c493
+# %% ../nbs/10_problem.ipynb #e930d3c9
 def pose(theory: Theory, observable: Callable, ensemble: Ensemble, *, at_least: int = 10) -> Problem:
     """The `Problem` of reducing the variance of `observable` on the configurations of `ensemble`.
 
@@ -86,7 +86,7 @@ def pose(theory: Theory, observable: Callable, ensemble: Ensemble, *, at_least: 
         )
     observable = as_observable(observable)
     phi = jnp.asarray(ensemble.flat)
-    dS = map_configs(theory.gradient, phi)
+    dS = jnp.asarray(map_cores(theory.gradient, phi))
     if not jnp.isfinite(dS).all():
         raise ValueError("the gradient of the action is not finite on some configurations; check the theory")
     values = measure(observable, ensemble.flat, theory.shape)
@@ -132,7 +132,7 @@ def sigma_ratio(values, improved) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(raw == 0, 1.0, raw / better)
 
-# %% ../nbs/10_problem.ipynb #999cd418
+# %% ../nbs/10_problem.ipynb #b4ba0007
 @register
 @dataclass(frozen=True, eq=False)
 class Fit:
@@ -161,8 +161,15 @@ class Fit:
     def controls(self, configs: Ensemble | np.ndarray) -> np.ndarray:
         """f on an `Ensemble` or an array (n, *shape) of configurations: (n,) for a scalar observable, else (n, k)."""
         shape = self.control.theory.shape
-        array = check_configs(configs.flat if isinstance(configs, Ensemble) else configs, shape)
-        return map_cores(self.control, jnp.asarray(array.reshape(-1, *shape)))
+        array = check_configs(configs.flat if isinstance(configs, Ensemble) else configs, shape).reshape(-1, *shape)
+        theory, field, weights = self.control.theory, self.control.field, self.control.weights
+        if weights is None:
+            return map_cores(self.control, array)
+        # By the same compiled features as in the solve; some at a time, since features take more room than f.
+        values = []
+        for some in np.split(array, range(4096, len(array), 4096)):
+            values.append(map_cores(field.features, some, map_cores(theory.gradient, some)) @ np.asarray(weights))
+        return np.concatenate(values)
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fit to a safetensors file with a JSON header, atomically; `load_fit` reads it."""

@@ -4,6 +4,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+import optax
 import pytest
 
 import ncv_lab as ncv
@@ -78,6 +79,14 @@ def test_solved_parts_stand_beside_networks(halves):
     steps = list(ncv.fit_steps(ncv.SumField(polynomial, net()), THEORY, ncv.Correlator(), train, method=method))
     assert [fit.status for fit in steps] == ["running", "running", "running", "finished"]
     assert steps[-1].controls(train).shape == (400, 4)
+
+
+def test_any_optimiser_of_optax(halves):
+    train, _ = halves
+    method = ncv.VariableProjection(6, check_every=2, optimiser=optax.lbfgs())
+    fit = ncv.fit(net(), THEORY, ncv.Correlator(), train, method=method, progress=False)
+    assert (np.diff(fit.history["loss"][1:]) < 0).all()
+    assert fit.history["validation_ratio"][-1] > 1.5 * fit.history["validation_ratio"][0]
 
 
 def test_one_key_one_fit_and_scalars(halves):
