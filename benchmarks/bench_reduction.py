@@ -164,7 +164,7 @@ def main():
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
     if options.table:
-        sys.exit(table(options.case or CASES, options.seeds or [0, 1, 2]))
+        sys.exit(int(table(options.case or CASES, options.seeds or [0, 1, 2])))
     print(f"sigma_ratio on {N_OTHERS} configurations that had no part in the fit to {N_FIT} others")
     columns = ("t=0", "L0/4", "L0/2", "smallest")
     print(f"{'case':14}{'seed':>4} {'family':26}{''.join(f'{name:>9}' for name in columns)}{'seconds':>10}{'again':>8}")
@@ -180,7 +180,7 @@ def main():
             good = value <= limit if bar == "all t / one t" else value >= limit
             missed |= not good
             print(f"{name}: {bar} {value:.3g} (bar {limit:g}{'' if good else ', MISSED'})")
-    sys.exit(missed)
+    sys.exit(int(missed))
 
 
 if __name__ == "__main__":

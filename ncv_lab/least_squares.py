@@ -115,7 +115,7 @@ class Stream(NamedTuple):
         inverse, inverse_y = map(_inverse, np.split(spread, [left.shape[1]]))
         return small.combine(np.diag(np.concatenate([inverse, inverse_y]))), left * inverse[None, :], inverse_y
 
-# %% ../nbs/15_least_squares.ipynb #6ffffb10
+# %% ../nbs/15_least_squares.ipynb #22fb90a5
 @register
 class LeastSquares(eqx.Module):
     """Solve a field that is linear in its weights by ridge regression, all observables at once.
@@ -146,7 +146,7 @@ class LeastSquares(eqx.Module):
         self.ridges = tuple(sorted(float(r) for r in (np.logspace(-10, 0, 21) if ridges is None else ridges)))
         if not self.ridges or not all(r >= 0 for r in (*self.ridges, ridge or 0.0)):
             one, many = self._words
-            raise ValueError(f"{many} must be numbers >= 0, got {one}={ridge!r}, {many}={self.ridges}")
+            raise ValueError(f"{many} must be numbers >= 0, got {one}={ridge!r}, {many}={ridges!r}")
         if not isinstance(folds, int) or folds < 2:
             raise ValueError(f"folds = {folds!r}: choosing a ridge needs at least 2 folds")
         if masses is not None and (not len(masses) or not min(masses) > 0):
