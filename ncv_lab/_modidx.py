@@ -605,6 +605,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                'ncv_lab.ridge.moments': ('ridge.html#moments', 'ncv_lab/ridge.py'),
                                'ncv_lab.ridge.residual': ('ridge.html#residual', 'ncv_lab/ridge.py'),
                                'ncv_lab.ridge.search': ('ridge.html#search', 'ncv_lab/ridge.py'),
+                               'ncv_lab.ridge.search_cautiously': ('ridge.html#search_cautiously', 'ncv_lab/ridge.py'),
                                'ncv_lab.ridge.solve': ('ridge.html#solve', 'ncv_lab/ridge.py'),
                                'ncv_lab.ridge.solve_quickly': ('ridge.html#solve_quickly', 'ncv_lab/ridge.py'),
                                'ncv_lab.ridge.solve_ridge': ('ridge.html#solve_ridge', 'ncv_lab/ridge.py'),

@@ -115,7 +115,7 @@ class Stream(NamedTuple):
         inverse, inverse_y = map(_inverse, np.split(spread, [left.shape[1]]))
         return small.combine(np.diag(np.concatenate([inverse, inverse_y]))), left * inverse[None, :], inverse_y
 
-# %% ../nbs/15_least_squares.ipynb #22fb90a5
+# %% ../nbs/15_least_squares.ipynb #9d812615
 @register
 class LeastSquares(eqx.Module):
     """Solve a field that is linear in its weights by ridge regression, all observables at once.
@@ -123,6 +123,7 @@ class LeastSquares(eqx.Module):
     `ridge`: a number, in units of the variance of the standardised features, or None to choose one for each observable
     by `folds` contiguous folds from `ridges`. `masses`: restrict weights over time offsets to these `exponentials`
     (None: one weight for each offset). `memory`: bytes beyond which the features are not kept but summed as they come.
+    `cautious`: not the best ridge but the largest within two standard errors of it, for few configurations.
     Warns if the equations are singular to rounding. Raises `ValueError` for a negative ridge or mass, or fewer than 2
     folds.
     """
@@ -132,6 +133,7 @@ class LeastSquares(eqx.Module):
     ridges: tuple[float, ...] = eqx.field(static=True)
     masses: tuple[float, ...] | None = eqx.field(static=True)
     memory: float = eqx.field(static=True)
+    cautious: bool = eqx.field(static=True)
     _rotates, _words = True, ("ridge", "ridges")
 
     def __init__(
@@ -142,6 +144,7 @@ class LeastSquares(eqx.Module):
         ridges: Sequence[float] | None = None,
         masses: Sequence[float] | None = None,
         memory: float | int = 2**31,
+        cautious: bool = False,
     ):
         self.ridges = tuple(sorted(float(r) for r in (np.logspace(-10, 0, 21) if ridges is None else ridges)))
         if not self.ridges or not all(r >= 0 for r in (*self.ridges, ridge or 0.0)):
@@ -153,7 +156,7 @@ class LeastSquares(eqx.Module):
             raise ValueError(f"masses = {masses!r} must be positive numbers")
         self.ridge, self.folds = None if ridge is None else float(ridge), folds
         self.masses = None if masses is None else tuple(float(M) for M in masses)
-        self.memory = float(memory)
+        self.memory, self.cautious = float(memory), bool(cautious)
 
     def run(self, field: VectorField, problem: Problem, *, key=None, resume: Fit | None = None) -> Iterator[Fit]:
         """Yield the one `Fit` of the solve."""
@@ -179,7 +182,7 @@ class LeastSquares(eqx.Module):
         yield _result(self, field, problem, solution, time.perf_counter() - start)
 
     def _solve(self, sums: Moments, k: int) -> Solution:
-        return solve_ridge(sums, np.array(self.ridges if self.ridge is None else [self.ridge]), k)
+        return solve_ridge(sums, np.array(self.ridges if self.ridge is None else [self.ridge]), k, self.cautious)
 
     def _source(self, field: VectorField, problem: Problem) -> "Matrix | Stream":
         """The features of all configurations, or their sums if there are too many."""

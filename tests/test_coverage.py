@@ -36,8 +36,10 @@ def pulls(extent, lam, n_chains, n_draws, control, times, *, n_ensembles=300, se
 
 
 def check(pull):
-    assert (abs(pull.mean(axis=0)) < 0.2).all(), pull.mean(axis=0)
-    assert (abs(pull.std(axis=0) - 1) < 0.12).all(), pull.std(axis=0)
+    """Mean 0 and standard deviation 1, to some three standard errors of 300 ensembles or of fewer."""
+    wider = (300 / len(pull)) ** 0.5
+    assert (abs(pull.mean(axis=0)) < 0.2 * wider).all(), pull.mean(axis=0)
+    assert (abs(pull.std(axis=0) - 1) < 0.12 * wider).all(), pull.std(axis=0)
 
 
 ALL = [0, 1, 2, 3, 4]
@@ -62,21 +64,15 @@ def test_pulls_are_unit_normal_with_nearly_as_many_weights_as_configurations():
 
 
 @pytest.mark.slow
-def test_pulls_of_schwinger_dyson_fields():
-    raw, improved, ratio = pulls(8, 24.0, 8, 50, ncv.SchwingerDyson(ladder=LADDER[:2]), ALL)
+@pytest.mark.parametrize("family", ["SchwingerDyson", "NeuralSchwingerDyson"])
+def test_pulls_of_nonlinear_fields(family):
+    """A rung of the ladder, and random networks, solved; 60 ensembles, since each estimate has five fits."""
+    control = ncv.SchwingerDyson(ladder=LADDER[1:2]) if family == "SchwingerDyson" else neural((8,))
+    options = {} if family == "SchwingerDyson" else {"method": ncv.LeastSquares(masses=MASSES)}
+    raw, improved, ratio = pulls(8, 24.0, 8, 50, control, ALL, n_ensembles=60, **options)
     check(raw)
     check(improved)
     assert ratio.min() > 8
-
-
-@pytest.mark.slow
-def test_pulls_of_a_neural_field():
-    """Random networks, all weights solved for."""
-    method = ncv.LeastSquares(masses=MASSES)
-    raw, improved, ratio = pulls(8, 24.0, 8, 50, neural((8,)), ALL, method=method)
-    check(raw)
-    check(improved)
-    assert ratio.min() > 15
 
 
 @pytest.mark.long
@@ -101,10 +97,10 @@ def test_the_free_theory_in_two_dimensions(family):
     exact, off = np.asarray(ncv.free_correlator(theory.shape, 0.3)), []
     control = ncv.SchwingerDyson(ladder=LADDER[:2]) if family == "SchwingerDyson" else neural(theory.shape)
     options = {} if family == "SchwingerDyson" else {"method": ncv.LeastSquares(masses=MASSES)}
-    for seed in range(20):
+    for seed in range(10):
         ensemble = ncv.sample(theory, 400, jax.random.key(seed), n_chains=8, progress=False)
         found = ncv.estimate(theory, ncv.Correlator(), ensemble, control, progress=False, **options)
         assert found.sigma_ratio.min() > 1e3
         off.append((found.value - exact) / np.hypot(found.error, 1e-12 * exact))
     off = np.array(off)
-    assert (abs(off.mean(axis=0)) < 4 / 20**0.5).all() and (off.std(axis=0) < 1.6).all(), (off.mean(0), off.std(0))
+    assert (abs(off.mean(axis=0)) < 4 / 10**0.5).all() and (off.std(axis=0) < 2.0).all(), (off.mean(0), off.std(0))

@@ -12,7 +12,7 @@ from ncv_lab import Correlator, LeastSquares, OddMLP, SchwingerDyson, control_va
 from ncv_lab.analysis import estimate
 from ncv_lab.paper import Training
 from ncv_lab.schwinger_dyson import LADDER
-from ncv_lab.table2 import Combined, Networks, rows, table
+from ncv_lab.table2 import Combined, Networks, rows, table, two_states
 
 SHORT = Training((6, 4), 0.3, 0.5, t=3, depth=1, width=2, n_train=180, n_measure=20)
 
@@ -90,3 +90,6 @@ def test_rows_and_table():
     assert len(biased) == 3 and all("biased" in row.estimate.control for row in biased)
     assert all("others" not in row.estimate.control for row in biased)
     assert table([row.numbers() for row in found]).count("\n") == 12
+    resolved = [row for row in found if row.two_states]
+    lines = two_states([row.numbers() for row in found]).splitlines()
+    assert len(lines) == max(1, len(resolved)) and all("m2 = " in line for line in lines[: len(resolved)])
