@@ -85,7 +85,7 @@ def _fig1_legend(colours: dict[float, str]) -> list[Line2D]:
     star = {"marker": "*", "linestyle": "none", "markersize": 7, "markerfacecolor": "white"}
     return [*couplings, *lines, Line2D([], [], color="0.3", label="authors' logs", **star)]
 
-# %% ../nbs/35_figures.ipynb #2136835d
+# %% ../nbs/35_figures.ipynb #1722faa0
 def fig2(data: dict[str, Any]) -> Figure:
     """Fig. 2: training histories of all depths and widths, one panel for each coupling, the solved line dotted."""
     lams = sorted({one["setting"]["lam"] for one in data["trainings"]})
@@ -107,7 +107,7 @@ def _fig2_look(setting: dict) -> dict[str, Any]:
     colour = COLOURS[(1, 4, 32).index(setting["width"])]
     return {
         "color": colour,
-        "linestyle": "-" if setting["depth"] == 1 else "--",
+        "linestyle": "-." if setting["average_weights"] else ("-" if setting["depth"] == 1 else "--"),
         "linewidth": 2.2 if setting["n_train"] > 1000 else 1.0,
         "alpha": 0.4 if setting["n_train"] > 1000 else 1.0,
     }
@@ -117,8 +117,9 @@ def _fig2_legend(data: dict) -> list[Line2D]:
     networks = {}
     for one in data["trainings"]:
         setting = one["setting"]
-        size = "" if setting["n_train"] == 1000 else f", {setting['n_train']}"
-        networks[f"{setting['depth']} × {setting['width']}{size}"] = _fig2_look(setting)
+        more = "" if setting["n_train"] == 1000 else f", {setting['n_train']}"
+        more += ", mean" if setting["average_weights"] else ""
+        networks[f"{setting['depth']} × {setting['width']}{more}"] = _fig2_look(setting)
     return [Line2D([], [], label=name, **look) for name, look in networks.items()] + [
         Line2D([], [], color="0.3", linestyle=":", label="linear, solved")
     ]
