@@ -155,8 +155,9 @@ def _minimise(times: np.ndarray, C: np.ndarray, covariance: np.ndarray, extent: 
         covariance = np.linalg.inv(curvature.T @ curvature)
     except np.linalg.LinAlgError:
         covariance = np.full((len(p), len(p)), np.inf)
-    # A negated comparison, as what is not resolved may not be a number.
-    if states > 1 and not (np.sqrt(np.diag(covariance)) < abs(p)).all():
+    # What is not resolved may have any variance, negative or not a number.
+    variances = np.diag(covariance)
+    if states > 1 and not ((variances > 0) & (variances < p**2)).all():
         raise ValueError(f"{where}: the errors do not resolve so many states; fit fewer, or earlier times")
     return p, covariance, float(2 * best.cost)
 
