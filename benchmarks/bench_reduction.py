@@ -148,7 +148,8 @@ def table(cases, seeds):
                     ratios[number].append(numbers[number])
                     seconds.setdefault(number, []).append(f"{seen[-1][0]:.1f}")
         for number, bar in TABLE[name].items():
-            median, short = np.median(ratios[number]), np.median(ratios[number]) < bar
+            median = np.median(ratios[number])
+            short = median < bar
             missed |= short
             line = f"{name:14}{number:16}{median:9.1f}{min(ratios[number]):9.1f}{bar:7g}{' MISSED' if short else ''}"
             print(f"{line}   {' '.join(seconds[number])}", flush=True)

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['exponentials', 'feature_matrix', 'Matrix', 'Stream', 'LeastSquares', 'lasso_weights', 'solve_lasso', 'Lasso']
 
-# %% ../nbs/15_least_squares.ipynb #688e29d8
+# %% ../nbs/15_least_squares.ipynb #6387f330
 import os
 import time
 import warnings
@@ -25,7 +25,7 @@ from threadpoolctl import threadpool_limits
 from .io import register
 from .lattice import map_cores
 from .problem import Fit, Problem
-from .ridge import Moments, Solution, moments, residual, solve_ridge, variance
+from .ridge import Moments, Solution, held_out_variance, moments, residual, solve_ridge, variance
 from .stein import ControlVariate, VectorField, is_linear, n_features
 
 # %% ../nbs/15_least_squares.ipynb #7a72de17
@@ -115,7 +115,7 @@ class Stream(NamedTuple):
         inverse, inverse_y = map(_inverse, np.split(spread, [left.shape[1]]))
         return small.combine(np.diag(np.concatenate([inverse, inverse_y]))), left * inverse[None, :], inverse_y
 
-# %% ../nbs/15_least_squares.ipynb #9d812615
+# %% ../nbs/15_least_squares.ipynb #5a707157
 @register
 class LeastSquares(eqx.Module):
     """Solve a field that is linear in its weights by ridge regression, all observables at once.
@@ -163,11 +163,11 @@ class LeastSquares(eqx.Module):
         if not is_linear(field):
             raise TypeError(f"a {type(field).__name__} that is not linear in its weights cannot be solved; use Adam")
         start = time.perf_counter()
-        source = self._source(field, problem)
+        source, ridges = self._source(field, problem), np.array(self.ridges if self.ridge is None else [self.ridge])
 
         def solved(part: tuple) -> tuple[np.ndarray, Solution]:
             sums, back, inverse = source.standardised(*part)
-            solution = self._solve(sums, len(part[1]))
+            solution = self._solve(sums, ridges, len(part[1]))
             units = np.divide(1.0, inverse, out=np.zeros_like(inverse), where=inverse > 0)
             return part[1], solution._replace(weights=back @ solution.weights * units)
 
@@ -181,8 +181,8 @@ class LeastSquares(eqx.Module):
         solution = Solution(*(np.concatenate(p, axis=-1)[..., order] for p in zip(*(s for _, s in parts), strict=True)))
         yield _result(self, field, problem, solution, time.perf_counter() - start)
 
-    def _solve(self, sums: Moments, k: int) -> Solution:
-        return solve_ridge(sums, np.array(self.ridges if self.ridge is None else [self.ridge]), k, self.cautious)
+    def _solve(self, sums: Moments, ridges: np.ndarray, k: int) -> Solution:
+        return solve_ridge(sums, ridges, k, self.cautious)
 
     def _source(self, field: VectorField, problem: Problem) -> "Matrix | Stream":
         """The features of all configurations, or their sums if there are too many."""
@@ -226,7 +226,7 @@ def _result(method: LeastSquares, field: VectorField, problem: Problem, solution
         },
     )
 
-# %% ../nbs/15_least_squares.ipynb #a4c09f64
+# %% ../nbs/15_least_squares.ipynb #9e851000
 def lasso_weights(G: np.ndarray, b: np.ndarray, penalties: np.ndarray) -> tuple[np.ndarray, float]:
     """The minima of w.G w / 2 - b.w + penalty sum_j |w_j|, (penalties, features, k), and the condition number of G."""
     from sklearn.linear_model import lasso_path
@@ -245,20 +245,15 @@ def lasso_weights(G: np.ndarray, b: np.ndarray, penalties: np.ndarray) -> tuple[
 
 def solve_lasso(sums: Moments, penalties: np.ndarray, k: int) -> Solution:
     """As `solve_ridge`, with a penalty on the absolute values of the weights; the penalty stands in `ridge`."""
-    held_out = np.zeros((len(penalties), k))
-    for fold, count in enumerate(sums.count):
-        mean, covariance = sums.covariance(left_out=fold)
-        weights, _ = lasso_weights(covariance[:-k, :-k], covariance[:-k, -k:], penalties)
-        spread = sums.spread_about(mean, fold)
-        held_out += [count * variance(spread, residual(w)) for w in weights]
-    held_out /= sums.count.sum()
+    parts = held_out_variance(sums, penalties, k, lambda *problem: lasso_weights(*problem)[0])
+    held_out = np.average(parts, axis=0, weights=sums.count)
     best, (_, covariance) = held_out.argmin(axis=0), sums.covariance()
     weights, condition = lasso_weights(covariance[:-k, :-k], covariance[:-k, -k:], penalties)
     weights = weights[best, :, np.arange(k)].T
     fitted = variance(covariance, residual(weights))
     return Solution(weights, penalties[best], np.full(k, condition), held_out.min(axis=0), fitted)
 
-# %% ../nbs/15_least_squares.ipynb #bd46e425
+# %% ../nbs/15_least_squares.ipynb #0df889c6
 @register
 class Lasso(LeastSquares):
     """Solve a field that is linear in its weights with a penalty on the sum of their absolute values: most become 0.
@@ -284,5 +279,5 @@ class Lasso(LeastSquares):
         penalties = np.logspace(-5, 0, 16).tolist() if penalties is None else penalties
         super().__init__(penalty, folds=folds, ridges=penalties, masses=masses, memory=memory)
 
-    def _solve(self, sums: Moments, k: int) -> Solution:
-        return solve_lasso(sums, np.array(self.ridges if self.ridge is None else [self.ridge]), k)
+    def _solve(self, sums: Moments, ridges: np.ndarray, k: int) -> Solution:
+        return solve_lasso(sums, ridges, k)

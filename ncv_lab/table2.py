@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['WINDOW', 'FIRST_OF_TWO', 'PAPER', 'Combined', 'Falling', 'Networks', 'Row', 'rows', 'table', 'two_states']
 
-# %% ../nbs/34_table2.ipynb #0652adcd
+# %% ../nbs/34_table2.ipynb #069ca0ea
 import hashlib
 import time
 import warnings
@@ -32,7 +32,7 @@ from .results import Estimate
 from .ridge import moments, solve_ridge
 from .sampler import sample
 from .schwinger_dyson import SchwingerDyson
-from .spectrum import MassFit, fit_mass
+from .spectrum import MassFit, State, fit_mass, in_words
 from .statistics import format_error
 from .stein import ControlVariate, VectorField, stein
 
@@ -273,15 +273,13 @@ def table(found: list[dict[str, Any]]) -> str:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     return "\n".join("  ".join(c.ljust(w) for c, w in zip(line, widths, strict=True)).rstrip() for line in lines)
 
-# %% ../nbs/34_table2.ipynb #7cfca87e
+# %% ../nbs/34_table2.ipynb #14a7d25b
 def two_states(found: list[dict[str, Any]]) -> str:
     """The fits of two states to the rows that resolve them, one line each."""
     lines = []
     for row in found:
         if fit := row["two_states"]:
-            numbers = []
-            for k, state in zip(("", 2), (fit, *fit["higher"]), strict=True):
-                numbers += [f"{x}{k} = {format_error(state[x], state[f'{x}_error'])}" for x in ("m", "A")]
+            states = in_words(*(State(*(one[x] for x in State._fields)) for one in (fit, *fit["higher"])))
             quality = f"chi2/dof = {fit['chi2'] / fit['dof']:.2f} (p = {fit['p_value']:.2f})"
-            lines.append(f"{row['name']}, t = {fit['t_min']}..{fit['t_max']}: {', '.join(numbers)}, {quality}")
+            lines.append(f"{row['name']}, t = {fit['t_min']}..{fit['t_max']}: {states}, {quality}")
     return "\n".join(lines) or "no row resolves a second state"
