@@ -6,7 +6,7 @@
 __all__ = ['BasisField', 'slice_waves', 'slice_sums', 'even_products', 'along_tau', 'near_leg', 'Powers', 'Gated', 'generate',
            'Gradient', 'Contact', 'Steps', 'Magnetic', 'Direct', 'TwoPoint']
 
-# %% ../nbs/14_basis.ipynb #840c97d6
+# %% ../nbs/14_basis.ipynb #463ce6b8
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
 
@@ -19,7 +19,7 @@ from jaxtyping import Array, Float
 
 from .io import register
 from .lattice import check_shape, correlate, spatial_volume
-from .local import Jet, Smearing, jet
+from .local import Jet, Smearing, jet, summed_jet
 from .network import fold
 from .stein import n_features
 
@@ -159,13 +159,21 @@ class Gated(BasisField):
         leading = np.kron(np.eye(n_tau), np.eye(n_functions, 1))
         return np.concatenate([leading, every[:, :, 1:].reshape(len(leading), -1)], axis=1)
 
-# %% ../nbs/14_basis.ipynb #6fc156b8
-def generate(local: Callable, smearing: Smearing, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Jet:
-    """The jet of local functions of phi, L b = sum_jk (K_j . K_k) d_j d_k b - sum_j (K_j * dS) d_j b."""
+# %% ../nbs/14_basis.ipynb #7e008777
+def generate(
+    local: Callable,
+    smearing: Smearing,
+    phi: Float[Array, "..."],
+    dS: Float[Array, "..."],
+    waves: Float[np.ndarray, "parts V"],
+) -> Jet:
+    """The jet of local functions of phi, L b = sum_jk (K_j . K_k) d_j d_k b - sum_j (K_j * dS) d_j b, summed as in
+    `summed_jet` over slices of as many sites as `waves` has."""
     kernels = smearing.positions.reshape(len(smearing.kernels), -1)
-    return jet(local, smearing(phi), -smearing(dS), kernels @ kernels.T)
+    smeared, drift = (part.reshape(-1, waves.shape[1], len(kernels)) for part in (smearing(phi), -smearing(dS)))
+    return summed_jet(local, smeared, drift, kernels @ kernels.T, waves)
 
-# %% ../nbs/14_basis.ipynb #9d7e1c1e
+# %% ../nbs/14_basis.ipynb #ffbd2611
 @register
 class Gradient(BasisField):
     """g = grad u, u = sum_z sum_m b_m(l(z)) sum_tau c_{m tau} sbar(z0 + tau): odd local functions times propagators.
@@ -187,24 +195,22 @@ class Gradient(BasisField):
     def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
         """The three terms of f in the order they are written above."""
         waves = slice_waves(self.shape, self.momentum)
-        b, slopes, Lb = generate(self.local, self.smearing, phi, dS)
+        b, slopes, Lb = generate(self.local, self.smearing, phi, dS, waves)
         means = slice_sums(jnp.stack([phi, -dS], axis=-1), waves) / waves.shape[1]
-        f = even_products(slice_sums(Lb, waves), means[..., :1]) + even_products(slice_sums(b, waves), means[..., 1:])
+        f = even_products(Lb, means[..., :1]) + even_products(b, means[..., 1:])
         return (f[..., 0] + self._touching(slopes, waves)).reshape(-1)
 
     def profile(self, basis: Float[np.ndarray, "tau k"]) -> Float[np.ndarray, "n m"]:
         """All functions take the basis."""
         return along_tau(basis, self.shape[0], self.size // len(basis))
 
-    def _touching(
-        self, slopes: Float[Array, "J ... M"], waves: Float[np.ndarray, "parts V_sp"]
-    ) -> Float[Array, "tau M"]:
+    def _touching(self, slopes: Float[Array, "J M"], waves: Float[np.ndarray, "parts V_sp"]) -> Float[Array, "tau M"]:
         kernels = self.smearing.positions.reshape(len(slopes), self.shape[0], -1)
         # Kernels are even, so their wave of momentum p is the sum with cos(p x), the first part.
         tau_profile = jnp.asarray(kernels[:, : self.shape[0] // 2 + 1] @ waves[0], slopes.dtype)
-        return 2 / waves.shape[1] * tau_profile.T @ slopes.reshape(len(slopes), -1, slopes.shape[-1]).sum(axis=1)
+        return 2 / waves.shape[1] * tau_profile.T @ slopes
 
-# %% ../nbs/14_basis.ipynb #107f0198
+# %% ../nbs/14_basis.ipynb #80bd7604
 @register
 class Contact(BasisField):
     """g = grad u, u = sum_z sum_m c_m e_m(l(z)): even local functions alone; repairs small t, <phi^2> and the action
@@ -220,8 +226,7 @@ class Contact(BasisField):
 
     def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
         """sum_z (L e_m)(z)."""
-        Le = generate(self.local, self.smearing, phi, dS).generated
-        return Le.reshape(-1, Le.shape[-1]).sum(axis=0)
+        return generate(self.local, self.smearing, phi, dS, np.ones((1, phi.size))).generated[0, 0]
 
 # %% ../nbs/14_basis.ipynb #eb2f797f
 @register
