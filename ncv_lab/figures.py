@@ -31,10 +31,10 @@ def load(path: str | PathLike) -> dict[str, Any]:
         raise ValueError(f"{path} does not hold the numbers of a figure written by `ncv-lab paper`")
     return data
 
-# %% ../nbs/35_figures.ipynb #98d21809
+# %% ../nbs/35_figures.ipynb #2ba00ea3
 AUTHORS = {  # (figure, n_train, lam): (steps, sigma ratio), from the training logs in the authors' public repository
     ("fig1", 10_000, 24.0): ((1e6, 38.0), (1.5e8, 96.8)),
-    ("fig1", 10_000, 0.5): ((1e6, 39.0), (7.8e7, 121.7)),
+    ("fig1", 10_000, 0.5): ((1e6, 18.0), (1e6, 39.0), (7.8e7, 121.7)),
 }
 
 
@@ -51,11 +51,12 @@ def _history(ax: Axes, training: dict, **look) -> None:
     step, ratio = (np.array(training["history"][name]) for name in ("step", "validation_ratio"))
     ax.plot(step[step > 0], np.maximum(ratio[step > 0], 1), **look)
 
-# %% ../nbs/35_figures.ipynb #a0dd1901
+# %% ../nbs/35_figures.ipynb #64b2c395
 def fig1(data: dict[str, Any]) -> Figure:
     """Fig. 1: training histories on the measuring set, one panel for each size of the training set.
 
-    Solid: hidden layers, one line for each seed. Dashed: none, trained. Dotted: none, solved. Stars: authors' logs.
+    Solid: hidden layers, one line for each seed; dash-dotted: all layers random at the start. Dashed: none, trained.
+    Dotted: none, solved. Stars: authors' logs.
     """
     sizes = sorted({one["setting"]["n_train"] for one in data["trainings"]}, reverse=True)
     colours = dict(zip(sorted({one["setting"]["lam"] for one in data["trainings"]}), COLOURS, strict=False))
@@ -65,7 +66,8 @@ def fig1(data: dict[str, Any]) -> Figure:
             _ratio_axes(ax)
             for one in (one for one in data["trainings"] if one["setting"]["n_train"] == n_train):
                 setting = one["setting"]
-                line = {"linestyle": "-" if setting["depth"] else "--", "alpha": 0.45 if setting["seed"] else 1.0}
+                style_of = "-." if setting["random_start"] else ("-" if setting["depth"] else "--")
+                line = {"linestyle": style_of, "alpha": 0.45 if setting["seed"] else 1.0}
                 _history(ax, one, color=colours[setting["lam"]], linewidth=0.8 if setting["seed"] else 1.3, **line)
             for line in (line for line in data["solved"] if line["n_train"] == n_train):
                 ax.axhline(line["time"]["sigma_ratio"], color=colours[line["lam"]], linestyle=":")
@@ -80,7 +82,12 @@ def fig1(data: dict[str, Any]) -> Figure:
 
 def _fig1_legend(colours: dict[float, str]) -> list[Line2D]:
     couplings = [Line2D([], [], color=colour, label=rf"$\lambda$ = {lam:g}") for lam, colour in colours.items()]
-    styles = {"-": "5 hidden layers × 4", "--": "no hidden layer, trained", ":": "no hidden layer, solved"}
+    styles = {
+        "-": "5 hidden layers × 4",
+        "-.": "all random at the start",
+        "--": "no hidden layer, trained",
+        ":": "no hidden layer, solved",
+    }
     lines = [Line2D([], [], color="0.3", linestyle=style, label=name) for style, name in styles.items()]
     star = {"marker": "*", "linestyle": "none", "markersize": 7, "markerfacecolor": "white"}
     return [*couplings, *lines, Line2D([], [], color="0.3", label="authors' logs", **star)]

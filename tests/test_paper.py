@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ncv_lab import OddMLP, Phi4
+from ncv_lab import OddMLP, Phi4, estimate
 from ncv_lab.paper import (
     FIG1,
     FIG2,
@@ -20,6 +20,8 @@ from ncv_lab.paper import (
     split,
     train_figure,
 )
+from ncv_lab.results import columns
+from ncv_lab.statistics import jackknife, leave_one_out
 
 SMALL = Training((6, 4), 0.3, 0.5, t=3, depth=1, width=2, delta=0.1, n_train=200, n_measure=100)
 
@@ -45,6 +47,24 @@ def test_presets_are_table_i():
 
 def test_the_last_layer_starts_at_zero():
     assert not FIG1[0].field().last.any() and FIG1[0].field().kernels.any()
+
+
+def test_all_layers_may_start_at_random():
+    started = replace(FIG1[0], random_start=True)
+    field = started.field()
+    assert field.last.all() and "_random_" in started.name
+    assert np.isclose(field.kernels.var(), 2 / 400, rtol=5 * (2 / 1600) ** 0.5)
+    assert np.isclose(np.var(field.hidden), 2 / 4, rtol=5 * (2 / 64) ** 0.5)
+
+
+def test_the_ratio_by_blocks_is_that_of_the_errors_of_block_means(ensemble):
+    *_, fit = run(SMALL, 1000, ensemble)
+    found = history(SMALL, fit, ensemble)["test"]
+    _, test = split(SMALL, ensemble)
+    kept = estimate(SMALL.theory, SMALL.observable, test, fit)
+    block = np.broadcast_to(np.arange(20)[:, None], kept.samples.shape[:2])
+    errors = [jackknife(leave_one_out(columns(samples), block)) for samples in (kept.raw.samples, kept.samples)]
+    assert np.isclose(found["by_blocks"], np.squeeze(errors[0] / errors[1]), rtol=0.02)  # blocks may lack a draw
 
 
 def test_training_measuring_and_test_sets_share_nothing(ensemble):
