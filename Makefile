@@ -13,6 +13,8 @@ READY := $(firstword $(wildcard $(DEV)) $(CORE))
 
 # one thread for each of several processes: without it they take each other's cores
 ONE_THREAD := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+# and what one of them has compiled the others read: many notebooks and tests compile the same functions
+ONE_THREAD += JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
 
 # nothing is fetched from outside, and a kernel that nobody looks at ends after an hour
 QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
@@ -39,7 +41,7 @@ test: $(DEV) browser ## every check: files in step, style, all notebooks, all te
 	$(ONE_THREAD) $(BIN)/nbdev_test --n_workers $(JOBS)
 	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
-coverage: $(DEV) ## errors of the richest fields against exact answers, 300 ensembles each (half an hour)
+coverage: $(DEV) ## errors of the richest fields against exact answers, 200 ensembles each (an hour)
 	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) -m long -rP tests/test_coverage.py
 
 browser: ## Chromium for the tests of the panels: looked for, and on Debian installed by root

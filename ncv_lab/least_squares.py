@@ -41,7 +41,7 @@ def exponentials(extent: int, t: int, masses: Sequence[float]) -> Float[np.ndarr
     basis, sizes, _ = np.linalg.svd(columns / np.linalg.norm(columns, axis=0), full_matrices=False)
     return basis[:, sizes > 1e-6 * sizes[0]]
 
-# %% ../nbs/15_least_squares.ipynb #6c4051ac
+# %% ../nbs/15_least_squares.ipynb #957e5a37
 def feature_matrix(field: VectorField, problem: Problem, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
     """The features (rows, F) of `field` on some configurations. Raises `ValueError` if they are not finite."""
     features = map_cores(field.features, problem.phi[rows], problem.dS[rows])
@@ -77,9 +77,10 @@ class Matrix(NamedTuple):
 
 def _unit_spread(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """(n, D) centred, in units of their spread, and the inverse units (D,). What never varies becomes 0."""
-    spread = numbers.std(axis=0)
-    inverse = _inverse(spread)
-    return (numbers - numbers.mean(axis=0)) * inverse, inverse
+    centred = numbers - numbers.mean(axis=0)
+    inverse = _inverse(np.sqrt(np.einsum("nd,nd->d", centred, centred) / len(centred)))
+    centred *= inverse
+    return centred, inverse
 
 
 def _inverse(spread: np.ndarray) -> np.ndarray:
@@ -115,7 +116,7 @@ class Stream(NamedTuple):
         inverse, inverse_y = map(_inverse, np.split(spread, [left.shape[1]]))
         return small.combine(np.diag(np.concatenate([inverse, inverse_y]))), left * inverse[None, :], inverse_y
 
-# %% ../nbs/15_least_squares.ipynb #5a707157
+# %% ../nbs/15_least_squares.ipynb #9d5ca967
 @register
 class LeastSquares(eqx.Module):
     """Solve a field that is linear in its weights by ridge regression, all observables at once.
@@ -165,24 +166,24 @@ class LeastSquares(eqx.Module):
         start = time.perf_counter()
         source, ridges = self._source(field, problem), np.array(self.ridges if self.ridge is None else [self.ridge])
 
-        def solved(part: tuple) -> tuple[np.ndarray, Solution]:
+        def solved(part: tuple, near: int | None = None) -> tuple[np.ndarray, Solution]:
             sums, back, inverse = source.standardised(*part)
-            solution = self._solve(sums, ridges, len(part[1]))
+            solution = self._solve(sums, ridges, len(part[1]), near)
             units = np.divide(1.0, inverse, out=np.zeros_like(inverse), where=inverse > 0)
             return part[1], solution._replace(weights=back @ solution.weights * units)
 
-        parts = list(self._parts(field, problem))
-        if len(parts) == 1:
-            parts = [solved(parts[0])]
-        else:  # one time on each core: matrices this small are slower when two cores share one
+        *others, middle = sorted(self._parts(field, problem), key=lambda part: part[1][0] == len(problem.times) // 2)
+        parts = [solved(middle)]
+        if others:  # one time on each core: matrices this small are slower when two cores share one
+            near = int(np.searchsorted(ridges, parts[0][1].ridge[0]))
             with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-                parts = list(pool.map(solved, parts))
+                parts += pool.map(lambda part: solved(part, near), others)
         order = np.argsort(np.concatenate([columns for columns, _ in parts]))
         solution = Solution(*(np.concatenate(p, axis=-1)[..., order] for p in zip(*(s for _, s in parts), strict=True)))
         yield _result(self, field, problem, solution, time.perf_counter() - start)
 
-    def _solve(self, sums: Moments, ridges: np.ndarray, k: int) -> Solution:
-        return solve_ridge(sums, ridges, k, self.cautious)
+    def _solve(self, sums: Moments, ridges: np.ndarray, k: int, near: int | None) -> Solution:
+        return solve_ridge(sums, ridges, k, self.cautious, near)
 
     def _source(self, field: VectorField, problem: Problem) -> "Matrix | Stream":
         """The features of all configurations, or their sums if there are too many."""
@@ -253,7 +254,7 @@ def solve_lasso(sums: Moments, penalties: np.ndarray, k: int) -> Solution:
     fitted = variance(covariance, residual(weights))
     return Solution(weights, penalties[best], np.full(k, condition), held_out.min(axis=0), fitted)
 
-# %% ../nbs/15_least_squares.ipynb #0df889c6
+# %% ../nbs/15_least_squares.ipynb #9242d942
 @register
 class Lasso(LeastSquares):
     """Solve a field that is linear in its weights with a penalty on the sum of their absolute values: most become 0.
@@ -279,5 +280,5 @@ class Lasso(LeastSquares):
         penalties = np.logspace(-5, 0, 16).tolist() if penalties is None else penalties
         super().__init__(penalty, folds=folds, ridges=penalties, masses=masses, memory=memory)
 
-    def _solve(self, sums: Moments, ridges: np.ndarray, k: int) -> Solution:
+    def _solve(self, sums: Moments, ridges: np.ndarray, k: int, near: int | None) -> Solution:
         return solve_lasso(sums, ridges, k)

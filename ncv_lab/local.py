@@ -6,7 +6,7 @@
 __all__ = ['Shell', 'Gaussian', 'present', 'Smearing', 'Jet', 'seed', 'contract', 'activate', 'multiply', 'jet', 'summed_jet',
            'Polynomials', 'field_sizes', 'OddNet', 'EvenNet']
 
-# %% ../nbs/13_local.ipynb #3b1bd83a
+# %% ../nbs/13_local.ipynb #48ee77d6
 import itertools
 import math
 import operator
@@ -203,7 +203,7 @@ def _monomials(exponents, scale, smeared: Float[Array, "J V"], drift: Float[Arra
         generated += sum(2 * overlaps[j, k] * first[j] * first[k] * others(j, k) for j, k in pairs)
     return Jet(others(), jnp.stack(slopes), generated)
 
-# %% ../nbs/13_local.ipynb #117e2e6d
+# %% ../nbs/13_local.ipynb #d20edc29
 @register
 class Polynomials(eqx.Module):
     """The monomials prod_j h_j^{n_j}, h_j = s_j arcsinh(l_j / s_j), whose total degree is one of `degrees`: (..., J)
@@ -215,13 +215,13 @@ class Polynomials(eqx.Module):
     exponents: tuple[tuple[int, ...], ...] = eqx.field(static=True)
     scale: Float[Array, " J"] | None
 
-    def __init__(self, n_fields: int, degrees: Sequence[int], scale: Float[Array, " J"] | None = None):
+    def __init__(self, n_fields: int, degrees: Sequence[int], scale: Float[Array | np.ndarray, " J"] | None = None):
         if n_fields < 1 or not degrees or min(degrees) < 0:
             raise ValueError(f"needs n_fields >= 1 and degrees >= 0, got {n_fields} and {tuple(degrees)}")
         powers = itertools.product(range(max(degrees) + 1), repeat=n_fields)
         chosen = (p for p in powers if sum(p) in degrees)
         self.exponents = tuple(sorted(chosen, key=lambda p: (sum(p), *(-n for n in p))))
-        self.scale = scale
+        self.scale = None if scale is None else jnp.asarray(scale)
 
     def __call__(self, smeared: Float[Array, "... J"]) -> Float[Array, "... M"]:
         """The monomials at each site."""
@@ -249,13 +249,13 @@ class Polynomials(eqx.Module):
         slopes = (jnp.einsum("jmtv,ntv->jmn", a.slopes, b.value), jnp.einsum("mtv,jntv->jmn", a.value, b.slopes))
         return Jet(over([a.value], [b.value]), jnp.concatenate(slopes)[:, i, j], generated)
 
-# %% ../nbs/13_local.ipynb #448af416
-def field_sizes(smearing: Smearing, configs: Float[Array, "n ..."]) -> Float[Array, " J"]:
+# %% ../nbs/13_local.ipynb #828542cc
+def field_sizes(smearing: Smearing, configs: Float[Array, "n ..."]) -> Float[np.ndarray, " J"]:
     """The root mean square of each smeared field over some configurations, by Parseval's theorem."""
     power = (abs(np.fft.rfftn(configs, axes=range(1, configs.ndim))) ** 2).mean(axis=0)
     both = np.where(2 * np.arange(power.shape[-1]) % configs.shape[-1] == 0, 1, 2)  # modes k and -k are kept as one
     squares = (smearing.multipliers**2 * power * both).sum(axis=tuple(range(1, configs.ndim)))
-    return jnp.sqrt(jnp.asarray(squares)) / configs[0].size
+    return np.sqrt(squares) / math.prod(smearing.shape)
 
 # %% ../nbs/13_local.ipynb #92fc6f33
 @register

@@ -64,7 +64,7 @@ class Problem:
             self, observable=one, labels=labels, scalar=True, values=jnp.asarray(column), times=(t,)
         )
 
-# %% ../nbs/10_problem.ipynb #e930d3c9
+# %% ../nbs/10_problem.ipynb #35a449c1
 def pose(theory: Theory, observable: Callable, ensemble: Ensemble, *, at_least: int = 10) -> Problem:
     """The `Problem` of reducing the variance of `observable` on the configurations of `ensemble`.
 
@@ -86,8 +86,8 @@ def pose(theory: Theory, observable: Callable, ensemble: Ensemble, *, at_least: 
         )
     observable = as_observable(observable)
     phi = jnp.asarray(ensemble.flat)
-    dS = jnp.asarray(map_cores(theory.gradient, phi))
-    if not jnp.isfinite(dS).all():
+    dS = map_cores(theory.gradient, phi)
+    if not np.isfinite(dS).all():
         raise ValueError("the gradient of the action is not finite on some configurations; check the theory")
     values = measure(observable, ensemble.flat, theory.shape)
     labels = observable.labels(theory.shape)
@@ -97,7 +97,7 @@ def pose(theory: Theory, observable: Callable, ensemble: Ensemble, *, at_least: 
         labels,
         values.ndim == 1,
         phi,
-        dS,
+        jnp.asarray(dS),
         jnp.asarray(values.reshape(len(phi), -1)),
         observable.times(theory.shape),
         ensemble.n_draws,

@@ -79,10 +79,11 @@ def test_pulls_of_nonlinear_fields(family):
 @pytest.mark.parametrize("lam", [0.5, 24.0])
 @pytest.mark.parametrize("family", ["SchwingerDyson", "NeuralSchwingerDyson"])
 def test_pulls_of_rich_fields(family, lam):
-    """The whole ladder, and trained networks."""
+    """The whole ladder, and trained networks, on 1000 configurations: on 400 the errors are 0 to 17 % too small, since
+    they leave out what the fits of different folds share."""
     control = ncv.SchwingerDyson() if family == "SchwingerDyson" else neural((8,))
     options = {} if family == "SchwingerDyson" else {"method": ncv.VariableProjection(10, check_every=10)}
-    raw, improved, ratio = pulls(8, lam, 8, 50, control, ALL, **options)
+    raw, improved, ratio = pulls(8, lam, 20, 50, control, ALL, n_ensembles=200, **options)
     print(f"{family}, lam = {lam}: sigma ratio {ratio.round(1)}, pulls of mean {improved.mean(axis=0).round(2)} and")
     print(f"standard deviation {improved.std(axis=0).round(2)}; raw {raw.std(axis=0).round(2)}")
     check(raw)
