@@ -12,9 +12,9 @@ DEV  := $(VENV)/dev.stamp
 READY := $(firstword $(wildcard $(DEV)) $(CORE))
 
 # one thread for each of several processes: without it they take each other's cores
-ONE_THREAD := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
+SIDE_BY_SIDE := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # and what one of them has compiled the others read: many notebooks and tests compile the same functions
-ONE_THREAD += JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
+SIDE_BY_SIDE += JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
 
 # nothing is fetched from outside, and a kernel that nobody looks at ends after an hour
 QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
@@ -38,11 +38,11 @@ paper: $(READY) ## the figures and the table of the paper, quick size, in out/
 test: $(DEV) browser ## every check: files in step, style, all notebooks, all tests
 	$(BIN)/python tools/sync.py --check
 	$(BIN)/ruff check
-	$(ONE_THREAD) $(BIN)/nbdev_test --n_workers $(JOBS)
-	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) --dist worksteal
+	$(SIDE_BY_SIDE) $(BIN)/nbdev_test --n_workers $(JOBS)
+	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
 coverage: $(DEV) ## errors of the richest fields against exact answers, 200 ensembles each (an hour)
-	$(ONE_THREAD) $(BIN)/pytest -n $(JOBS) -m long -rP tests/test_coverage.py
+	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) -m long -rP tests/test_coverage.py
 
 browser: ## Chromium for the tests of the panels: looked for, and on Debian installed by root
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \

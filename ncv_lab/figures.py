@@ -51,7 +51,7 @@ def _history(ax: Axes, training: dict, **look) -> None:
     step, ratio = (np.array(training["history"][name]) for name in ("step", "validation_ratio"))
     ax.plot(step[step > 0], np.maximum(ratio[step > 0], 1), **look)
 
-# %% ../nbs/35_figures.ipynb #64b2c395
+# %% ../nbs/35_figures.ipynb #eee28393
 def fig1(data: dict[str, Any]) -> Figure:
     """Fig. 1: training histories on the measuring set, one panel for each size of the training set.
 
@@ -66,8 +66,8 @@ def fig1(data: dict[str, Any]) -> Figure:
             _ratio_axes(ax)
             for one in (one for one in data["trainings"] if one["setting"]["n_train"] == n_train):
                 setting = one["setting"]
-                style_of = "-." if setting["random_start"] else ("-" if setting["depth"] else "--")
-                line = {"linestyle": style_of, "alpha": 0.45 if setting["seed"] else 1.0}
+                linestyle = "-." if setting["random_start"] else ("-" if setting["depth"] else "--")
+                line = {"linestyle": linestyle, "alpha": 0.45 if setting["seed"] else 1.0}
                 _history(ax, one, color=colours[setting["lam"]], linewidth=0.8 if setting["seed"] else 1.3, **line)
             for line in (line for line in data["solved"] if line["n_train"] == n_train):
                 ax.axhline(line["time"]["sigma_ratio"], color=colours[line["lam"]], linestyle=":")

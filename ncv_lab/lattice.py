@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['check_shape', 'volume', 'spatial_volume', 'translate', 'neighbour_sum', 'laplacian', 'khat_squared', 'correlate',
-           'slice_mean', 'check_configs', 'map_configs', 'map_cores']
+           'slice_mean', 'slice_sums', 'mirror_counts', 'check_configs', 'map_configs', 'map_cores']
 
 # %% ../nbs/00_lattice.ipynb #2faf7fc1
 import math
@@ -90,10 +90,21 @@ def correlate(kernel: Float[Array, "..."], phi: Float[Array, "..."]) -> Float[Ar
         raise ValueError(f"the kernel has shape {kernel.shape}, the configuration {phi.shape}; they must agree")
     return jnp.fft.irfftn(jnp.conj(jnp.fft.rfftn(kernel)) * jnp.fft.rfftn(phi), s=phi.shape)
 
-# %% ../nbs/00_lattice.ipynb #f6e18162
+# %% ../nbs/00_lattice.ipynb #811681c8
 def slice_mean(phi: Float[Array, "L0 ..."]) -> Float[Array, " L0"]:
     """The mean over the spatial axes, sbar(x0) = (1 / V_sp) sum_{space} phi."""
     return phi.reshape(phi.shape[0], -1).mean(axis=1)
+
+
+def slice_sums(values: Float[Array, "L0 ... M"], waves: Float[np.ndarray, "parts V_sp"]) -> Float[Array, "parts L0 M"]:
+    """The sum over each time slice of wave * values."""
+    flat = values.reshape(values.shape[0], -1, values.shape[-1])
+    return jnp.einsum("pv,tvm->ptm", jnp.asarray(waves, values.dtype), flat)
+
+# %% ../nbs/00_lattice.ipynb #4262040b
+def mirror_counts(extent: int) -> np.ndarray:
+    """How many of y and -y differ on a periodic axis, for y = 0..extent // 2: 1 or 2."""
+    return np.where(2 * np.arange(extent // 2 + 1) % extent == 0, 1, 2)
 
 # %% ../nbs/00_lattice.ipynb #deb6039f
 def check_configs(configs, shape: Sequence[SupportsIndex], *, what: str = "configs") -> np.ndarray:

@@ -6,7 +6,7 @@
 __all__ = ['Shell', 'Gaussian', 'present', 'Smearing', 'Jet', 'seed', 'contract', 'activate', 'multiply', 'jet', 'summed_jet',
            'Polynomials', 'field_sizes', 'OddNet', 'EvenNet']
 
-# %% ../nbs/13_local.ipynb #48ee77d6
+# %% ../nbs/13_local.ipynb #8bcd1080
 import itertools
 import math
 import operator
@@ -20,7 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
 from .io import register
-from .lattice import check_shape, khat_squared
+from .lattice import check_shape, khat_squared, mirror_counts, slice_sums
 from .network import arcsinh
 
 # %% ../nbs/13_local.ipynb #42396227
@@ -160,15 +160,14 @@ def jet(
             generated += size * jax.jvp(first, (smeared,), (unit,))[1]
     return Jet(value, jnp.stack([along(unit) for unit in units]), generated)
 
-# %% ../nbs/13_local.ipynb #5403c444
+# %% ../nbs/13_local.ipynb #d2629acb
 def summed_jet(local: Callable, smeared: Float[Array, "T V J"], drift: Float[Array, "T V J"], overlaps, waves) -> Jet:
     """The `jet` of local functions summed over the sites of each slice, times each of the `waves` (parts, V): `value`
     and `generated` are (parts, T, M); `slopes` are summed over all sites, without waves, (J, M)."""
     if hasattr(local, "summed_jet") and smeared.shape[-1] > 1:
         return local.summed_jet(smeared, drift, overlaps, waves)
     value, slopes, generated = jet(local, smeared, drift, overlaps)
-    over = lambda part: jnp.einsum("pv,tvm->ptm", jnp.asarray(waves, part.dtype), part)
-    return Jet(over(value), slopes.sum(axis=(1, 2)), over(generated))
+    return Jet(slice_sums(value, waves), slopes.sum(axis=(1, 2)), slice_sums(generated, waves))
 
 # %% ../nbs/13_local.ipynb #b52bcdb4
 def _power_tables(x: Float[Array, "J V"], degree: int, scale: Float[Array, " J"] | None):
@@ -249,11 +248,11 @@ class Polynomials(eqx.Module):
         slopes = (jnp.einsum("jmtv,ntv->jmn", a.slopes, b.value), jnp.einsum("mtv,jntv->jmn", a.value, b.slopes))
         return Jet(over([a.value], [b.value]), jnp.concatenate(slopes)[:, i, j], generated)
 
-# %% ../nbs/13_local.ipynb #828542cc
+# %% ../nbs/13_local.ipynb #46278864
 def field_sizes(smearing: Smearing, configs: Float[Array, "n ..."]) -> Float[np.ndarray, " J"]:
     """The root mean square of each smeared field over some configurations, by Parseval's theorem."""
     power = (abs(np.fft.rfftn(configs, axes=range(1, configs.ndim))) ** 2).mean(axis=0)
-    both = np.where(2 * np.arange(power.shape[-1]) % configs.shape[-1] == 0, 1, 2)  # modes k and -k are kept as one
+    both = mirror_counts(configs.shape[-1])  # modes k and -k are kept as one
     squares = (smearing.multipliers**2 * power * both).sum(axis=tuple(range(1, configs.ndim)))
     return np.sqrt(squares) / math.prod(smearing.shape)
 

@@ -23,7 +23,7 @@ from .io import register
 from .lattice import check_shape, khat_squared, volume
 from .network import OddMLP
 
-# %% ../nbs/08_stein.ipynb #f0d5b24d
+# %% ../nbs/08_stein.ipynb #7464fe2a
 @runtime_checkable
 class VectorField(Protocol):
     """What a fit needs: `field(phi) -> (g, div g)`, g of the shape of `phi`, div g = sum_x dg_x/dphi_x exact.
@@ -55,7 +55,7 @@ def is_linear(field: VectorField) -> bool:
 def n_features(field: LinearField, shape: Sequence[SupportsIndex]) -> int:
     """The number of features of a field that is linear in its weights, on a lattice."""
     if isinstance(field, SumField):
-        return sum(field.sizes)
+        return sum(n_features(part, shape) for part in field.fields)
     leaves, structure = jax.tree.flatten(field)
     forms = [jax.ShapeDtypeStruct(x.shape, x.dtype) if isinstance(x, (jax.Array, np.ndarray)) else x for x in leaves]
     return _count(structure, tuple(forms), tuple(shape))
