@@ -11,7 +11,7 @@ from test_network import field
 from test_problem import THEORY, ensemble
 
 import ncv_lab as ncv
-from ncv_lab.descent import _descend, visiting_order
+from ncv_lab.descent import descend, visiting_order
 from ncv_lab.problem import pose, tail_rows
 
 KEY = jax.random.key(2)
@@ -250,7 +250,7 @@ def test_divergence_at_once_returns_the_field_it_was_given(problem):
 
 def test_new_couplings_rates_and_penalties_compile_nothing(problem):
     def size():
-        return _descend._cached._cache_size()
+        return descend._cached._cache_size()
 
     run(problem, loss=ncv.LearnedShift(0.1))
     before = size()
@@ -263,10 +263,10 @@ def test_new_couplings_rates_and_penalties_compile_nothing(problem):
 
 def test_the_number_of_steps_compiles_nothing(problem):
     run(problem)
-    before = _descend._cached._cache_size()
+    before = descend._cached._cache_size()
     run(problem, steps=30)
     run(problem, patience=50, validation=0.1)
-    assert _descend._cached._cache_size() == before
+    assert descend._cached._cache_size() == before
 
 
 def test_posing_a_problem_for_new_couplings_compiles_nothing():

@@ -6,20 +6,20 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from ncv_lab import OddMLP, Phi4, estimate
+from ncv_lab import OddMLP, Phi4, estimate, load_fit
 from ncv_lab.paper import (
     FIG1,
     FIG2,
     FIG3,
     Training,
-    against_coupling,
-    break_even,
     configurations,
     history,
     run,
+    run_together,
     split,
     train_figure,
 )
+from ncv_lab.reproduce import against_coupling, break_even
 from ncv_lab.results import columns
 from ncv_lab.statistics import jackknife, leave_one_out
 
@@ -99,6 +99,24 @@ def test_a_training_that_was_stopped_goes_on(ensemble, tmp_path):
     assert again.state["step"] == 3000
 
 
+def test_networks_of_several_widths_and_training_sets_train_together(tmp_path):
+    ensemble = configurations(SMALL, n_most=400)
+    trainings = [
+        replace(SMALL, width=width, n_train=n_train, average_weights=bool(seed), random_start=bool(seed), seed=seed)
+        for width, n_train, seed in ((1, 200, 0), (3, 400, 1), (2, 200, 2))
+    ]
+    for _ in run_together(trainings, 300, ensemble, tmp_path, check_every=150):
+        break  # stopped at the first check: what is there is saved, and goes on
+    *_, together = run_together(trainings, 600, ensemble, tmp_path, check_every=150)
+    for training, found in zip(trainings, together, strict=True):
+        *_, alone = run(training, 600, ensemble, check_every=150)
+        assert found.history["step"].tolist() == [0, 150, 300, 450, 600]
+        for name in ("loss", "train_ratio", "validation_ratio"):
+            assert np.allclose(found.history[name], alone.history[name], rtol=1e-6)
+        assert found.control.field.width == training.width
+        assert load_fit(tmp_path / f"{training.name}.safetensors").state["step"] == 600
+
+
 def test_history_is_thinned_and_judged_on_the_test_set(ensemble):
     *_, fit = run(SMALL, 4000, ensemble, check_every=100)
     found = history(SMALL, fit, ensemble, points=10)
@@ -123,6 +141,15 @@ def test_a_figure_is_plain_numbers_and_goes_on(small_figure, tmp_path):
         assert before["name"] == after["name"] and after["history"]["step"][-1] == 2000
     assert first["solved"] == more["solved"] and {line["lam"] for line in first["solved"]} == {0.5, 24.0}
     assert all(line["time"]["sigma_ratio"] > 1 and line["n_test"] <= 100 for line in first["solved"])
+
+
+def test_a_figure_trained_together_is_the_same(small_figure, tmp_path):
+    with pytest.raises(ValueError, match="give one"):
+        train_figure("fig1", quick=True, steps=400, together=True)
+    one_by_one = train_figure("fig1", quick=True, steps=400)
+    together = train_figure("fig1", quick=True, steps=400, folder=tmp_path, together=True)
+    for a, b in zip(one_by_one["trainings"], together["trainings"], strict=True):
+        assert a["name"] == b["name"] and np.isclose(a["test"]["sigma_ratio"], b["test"]["sigma_ratio"], rtol=1e-3)
 
 
 def test_break_even_counts_every_cost():
