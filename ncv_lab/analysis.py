@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['estimate', 'estimate_including_training']
 
-# %% ../nbs/21_analysis.ipynb #5f4c31c9
+# %% ../nbs/21_analysis.ipynb #d32bb5df
 import time
 import warnings
 from collections.abc import Iterator
@@ -18,8 +18,10 @@ import numpy as np
 from .action import Phi4, Theory
 from .ensemble import Ensemble
 from .fitting import Fit, fit
-from .lattice import map_configs
+from .lattice import map_configs, map_cores
+from .least_squares import Lasso, influence
 from .observables import Correlator, Observable, as_observable, measure
+from .problem import pose
 from .results import Estimate, columns, like, summarise
 from .statistics import jackknife_errors, slowest_tau
 from .stein import is_linear
@@ -50,10 +52,11 @@ def _same_theory(theory: Theory, other: Theory, done: str) -> None:
             f"lam = {other.lam:g}: the mean of f is 0 only for one and the same action"
         )
 
-# %% ../nbs/21_analysis.ipynb #af0859ca
+# %% ../nbs/21_analysis.ipynb #6122a8dd
 class _Control(NamedTuple):
     values: np.ndarray
     origin: str
+    influence: np.ndarray | None = None
     fits: tuple[Fit, ...] = ()
     fitting: float = 0.0
     evaluating: float = 0.0
@@ -71,7 +74,7 @@ def _evaluate(fit: Fit, observable: Observable, ensemble: Ensemble, form: tuple[
     index = [0 if missing else fit.labels.index(label) for label in labels]
     return np.asarray(fit.controls(ensemble)).reshape(*lead, -1)[..., index].reshape(*lead, *form)
 
-# %% ../nbs/21_analysis.ipynb #7238f422
+# %% ../nbs/21_analysis.ipynb #834ecb25
 def _from_fit(fit: Fit, observable: Observable, ensemble: Ensemble, form: tuple, drop: bool = True) -> _Control:
     """f from a fit made before, NaN on the configurations it has seen. Raises `ValueError` if it has seen them all."""
     _same_theory(fit.control.theory, ensemble.theory, "the ensemble was sampled")
@@ -90,7 +93,7 @@ def _from_fit(fit: Fit, observable: Observable, ensemble: Ensemble, form: tuple,
             f"{seen.sum()} of {seen.size} configurations have been used for the fit and are left out", stacklevel=4
         )
         values = np.where(seen.reshape(*lead, *(1 for _ in form)), np.nan, values)
-    return _Control(values, origin, (fit,), fit.wall_time, time.perf_counter() - start)
+    return _Control(values, origin, None, (fit,), fit.wall_time, time.perf_counter() - start)
 
 # %% ../nbs/21_analysis.ipynb #77f1f02a
 def _folds(n_chains: int, n_draws: int, folds: int, gap: int) -> Iterator[tuple[dict, dict]]:
@@ -111,10 +114,24 @@ def _folds(n_chains: int, n_draws: int, folds: int, gap: int) -> Iterator[tuple[
             )
         yield {"draws": part}, {"draws": others}
 
-# %% ../nbs/21_analysis.ipynb #082fd574
+# %% ../nbs/21_analysis.ipynb #cd9a97bd
+def _influence(fit: Fit, fitted_on: Ensemble, held_out: Ensemble, form: tuple[int, ...]) -> np.ndarray:
+    """What each configuration of a solved fit adds to the sum of f over those held out, (chain, draw, *form)."""
+    lead = fitted_on.configs.shape[:2]
+    weights = fit.control.weights
+    # Where there are too many configurations to keep their features, none of them matters to the fit.
+    if weights is None or isinstance(fit.method, Lasso) or not np.any(weights) or fit.n_configs * len(weights) > 2**28:
+        return np.zeros((*lead, *form))
+    problem, field = pose(fit.control.theory, fit.observable, fitted_on), fit.control.field
+    gradient = map_cores(problem.theory.gradient, held_out.flat)
+    total = map_cores(field.features, held_out.flat, gradient).sum(axis=0)
+    return influence(fit, problem, total).reshape(*lead, *form)
+
+# %% ../nbs/21_analysis.ipynb #b3a8959e
 def _cross_fit(theory, observable, ensemble, strategy, form, *, folds, method, key, progress) -> _Control:
     """f on every configuration, each by a fit on other folds."""
     values = np.full((*ensemble.configs.shape[:2], *form), np.nan)
+    owed = np.zeros_like(values)
     # Rounded up to a power of two: every new number of configurations in a fit is compiled anew.
     gap = 2 ** int(np.ceil(np.log2(5 * slowest_tau(columns(measure(observable, ensemble.configs, theory.shape))))))
     parts = list(_folds(ensemble.n_chains, ensemble.n_draws, folds, gap))
@@ -135,12 +152,17 @@ def _cross_fit(theory, observable, ensemble, strategy, form, *, folds, method, k
         if fits[-1].status == "interrupted":
             raise KeyboardInterrupt(f"stopped in fold {len(fits)} of {folds}; an estimate needs the fits of all folds")
         start = time.perf_counter()
-        place = (held_out.get("chains", slice(None)), held_out.get("draws", slice(None)))
+        place, source = (
+            (rows.get("chains", slice(None)), rows.get("draws", slice(None))) for rows in (held_out, fitted_on)
+        )
         values[place] = _evaluate(fits[-1], observable, ensemble.select(**held_out), form)
+        owed[source] -= _influence(fits[-1], ensemble.select(**fitted_on), ensemble.select(**held_out), form)
         evaluating += time.perf_counter() - start
     kind = "chains" if ensemble.n_chains >= folds else f"draws, gaps of {gap}"
     origin = f"f cross-fitted ({folds} folds of {kind}), on each configuration from a fit that has not seen it"
-    return _Control(values, origin, tuple(fits), sum(fit.wall_time for fit in fits), evaluating)
+    return _Control(
+        values, origin, owed - owed.mean(axis=(0, 1)), tuple(fits), sum(fit.wall_time for fit in fits), evaluating
+    )
 
 # %% ../nbs/21_analysis.ipynb #73bde2ca
 def _is_function(control, shape: tuple[int, ...]) -> bool:
@@ -200,7 +222,7 @@ def estimate(
         raise ValueError("refit=True needs errors='jackknife' and something to fit: a vector field or a strategy")
     return _with_refits(result, ensemble, control, options)
 
-# %% ../nbs/21_analysis.ipynb #76c6e479
+# %% ../nbs/21_analysis.ipynb #be93e3b2
 def _measured(theory: Theory, observable, ensemble: Ensemble) -> tuple[Observable, np.ndarray, dict[str, float]]:
     observable, start = _check(theory, observable, ensemble), time.perf_counter()
     values = measure(observable, ensemble.configs, theory.shape)
@@ -219,6 +241,7 @@ def _improved(theory, observable, ensemble, values, found: _Control, errors: str
         raw=raw,
         control=found.origin,
         fits=found.fits,
+        influence=found.influence,
         seconds=seconds,
         **options,
     )

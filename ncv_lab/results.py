@@ -28,7 +28,7 @@ from ncv_lab.statistics import (
     to_obs,
 )
 
-# %% ../nbs/20_results.ipynb #db3975d5
+# %% ../nbs/20_results.ipynb #9e5ee3d0
 Numbers = np.ndarray | np.float64
 
 
@@ -37,12 +37,16 @@ def columns(samples: np.ndarray) -> np.ndarray:
     return samples.reshape(*samples.shape[:2], -1)
 
 
+def _fluctuations(samples: np.ndarray, influence: np.ndarray | None) -> np.ndarray:
+    return samples if influence is None else samples + influence / 2
+
+
 class _Exports:
     """What other programs can take from an average."""
 
     def to_pyerrors(self, name: str = "ensemble") -> list:
         """A list of `pyerrors.Obs` with their Monte Carlo history, one for each label, the Gamma method applied."""
-        observables = to_obs(columns(self.samples), name)
+        observables = to_obs(columns(self.fluctuations), name)
         for obs in observables:
             obs.gamma_method()
         return observables
@@ -53,7 +57,7 @@ class _Exports:
 
         return gvar.gvar(np.atleast_1d(self.value), self.covariance())
 
-# %% ../nbs/20_results.ipynb #a70df96c
+# %% ../nbs/20_results.ipynb #9be1b588
 @dataclass(frozen=True, eq=False, kw_only=True)
 class Average(_Exports):
     """The mean of an observable over configurations. Numbers are 0-d for a scalar observable, (n,) for a vector.
@@ -62,6 +66,8 @@ class Average(_Exports):
     value, error, error_error: the mean, its error, the error of its error.
     tau_int, tau_int_error: the integrated autocorrelation time, in draws.
     method: how the errors were found. seed: of the ensemble.
+    influence: what each configuration adds to the mean by its part in the fits of other folds, of the form of `samples`
+    and of mean 0; None where nothing was cross-fitted.
     replicates: the means without each block of a jackknife that repeated the fits, else None.
     """
 
@@ -75,7 +81,14 @@ class Average(_Exports):
     tau_int_error: Numbers
     method: str
     seed: Any = None
+    influence: np.ndarray | None = None
     replicates: np.ndarray | None = None
+
+    @property
+    def fluctuations(self) -> np.ndarray:
+        """What errors are made of: the samples, with half of the `influence`, since each pair of configurations in
+        different folds meets twice."""
+        return _fluctuations(self.samples, self.influence)
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -89,7 +102,7 @@ class Average(_Exports):
 
     def leave_one_out(self) -> np.ndarray:
         """The means (B, n) without each of B blocks, for the jackknife of any function of them."""
-        data = columns(self.samples)
+        data = columns(self.fluctuations)
         return leave_one_out(data, blocks(data)) if self.replicates is None else self.replicates
 
     def covariance(self) -> np.ndarray:
@@ -97,7 +110,7 @@ class Average(_Exports):
         error = np.atleast_1d(self.error)
         if self.replicates is not None:
             return scaled_covariance(self.replicates, error)
-        return mean_covariance(columns(self.samples), error)
+        return mean_covariance(columns(self.fluctuations), error)
 
 # %% ../nbs/20_results.ipynb #d43aaaaf
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -195,8 +208,15 @@ def _seed_number(seed) -> int:
     """The integer s of `jax.random.key(s)` from its key data."""
     return sum(int(word) << (32 * place) for place, word in enumerate(np.ravel(seed)[::-1]))
 
-# %% ../nbs/20_results.ipynb #5f834763
-def summarise(theory: Theory, observable: Observable, samples: np.ndarray, errors: str = "gamma", **more) -> Estimate:
+# %% ../nbs/20_results.ipynb #22312298
+def summarise(
+    theory: Theory,
+    observable: Observable,
+    samples: np.ndarray,
+    errors: str = "gamma",
+    influence: np.ndarray | None = None,
+    **more,
+) -> Estimate:
     """The `Estimate` of samples (chain, draw) or (chain, draw, n), NaN where a configuration takes no part.
 
     Chains, and leading or trailing draws, without any configuration that takes part are cut off. `more` are further
@@ -204,12 +224,14 @@ def summarise(theory: Theory, observable: Observable, samples: np.ndarray, error
     """
     here = kept(columns(samples))
     draws = np.flatnonzero(here.any(axis=0))
-    samples = samples[here.any(axis=1)][:, draws[0] : draws[-1] + 1]
-    found = mean_errors(columns(samples), errors)
+    cut = lambda numbers: numbers[here.any(axis=1)][:, draws[0] : draws[-1] + 1]
+    samples, influence = cut(samples), None if influence is None else cut(influence)
+    found = mean_errors(columns(_fluctuations(samples, influence)), errors)
     return Estimate(
         theory=theory,
         observable=observable,
         samples=samples,
+        influence=influence,
         value=np.nanmean(samples, axis=(0, 1))[()],
         method=found.method,
         **like(samples, found),
