@@ -114,13 +114,13 @@ def _folds(n_chains: int, n_draws: int, folds: int, gap: int) -> Iterator[tuple[
             )
         yield {"draws": part}, {"draws": others}
 
-# %% ../nbs/21_analysis.ipynb #cd9a97bd
+# %% ../nbs/21_analysis.ipynb #519458b6
 def _influence(fit: Fit, fitted_on: Ensemble, held_out: Ensemble, form: tuple[int, ...]) -> np.ndarray:
     """What each configuration of a solved fit adds to the sum of f over those held out, (chain, draw, *form)."""
     lead = fitted_on.configs.shape[:2]
-    weights = fit.control.weights
+    weights, solved = fit.control.weights, "ridge" in fit.diagnostics and not isinstance(fit.method, Lasso)
     # Where there are too many configurations to keep their features, none of them matters to the fit.
-    if weights is None or isinstance(fit.method, Lasso) or not np.any(weights) or fit.n_configs * len(weights) > 2**28:
+    if weights is None or not solved or not np.any(weights) or fit.n_configs * len(weights) > 2**28:
         return np.zeros((*lead, *form))
     problem, field = pose(fit.control.theory, fit.observable, fitted_on), fit.control.field
     gradient = map_cores(problem.theory.gradient, held_out.flat)

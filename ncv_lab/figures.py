@@ -51,7 +51,7 @@ def _history(ax: Axes, training: dict, **look) -> None:
     step, ratio = (np.array(training["history"][name]) for name in ("step", "validation_ratio"))
     ax.plot(step[step > 0], np.maximum(ratio[step > 0], 1), **look)
 
-# %% ../nbs/35_figures.ipynb #eee28393
+# %% ../nbs/35_figures.ipynb #281bbe82
 def fig1(data: dict[str, Any]) -> Figure:
     """Fig. 1: training histories on the measuring set, one panel for each size of the training set.
 
@@ -67,8 +67,8 @@ def fig1(data: dict[str, Any]) -> Figure:
             for one in (one for one in data["trainings"] if one["setting"]["n_train"] == n_train):
                 setting = one["setting"]
                 linestyle = "-." if setting["random_start"] else ("-" if setting["depth"] else "--")
-                line = {"linestyle": linestyle, "alpha": 0.45 if setting["seed"] else 1.0}
-                _history(ax, one, color=colours[setting["lam"]], linewidth=0.8 if setting["seed"] else 1.3, **line)
+                line = {"linestyle": linestyle, "alpha": 0.3 if setting["seed"] else 1.0}
+                _history(ax, one, color=colours[setting["lam"]], linewidth=0.7 if setting["seed"] else 1.3, **line)
             for line in (line for line in data["solved"] if line["n_train"] == n_train):
                 ax.axhline(line["time"]["sigma_ratio"], color=colours[line["lam"]], linestyle=":")
             for lam, colour in colours.items():
@@ -92,44 +92,53 @@ def _fig1_legend(colours: dict[float, str]) -> list[Line2D]:
     star = {"marker": "*", "linestyle": "none", "markersize": 7, "markerfacecolor": "white"}
     return [*couplings, *lines, Line2D([], [], color="0.3", label="authors' logs", **star)]
 
-# %% ../nbs/35_figures.ipynb #1722faa0
+# %% ../nbs/35_figures.ipynb #d51a141b
 def fig2(data: dict[str, Any]) -> Figure:
-    """Fig. 2: training histories of all depths and widths, one panel for each coupling, the solved line dotted."""
-    lams = sorted({one["setting"]["lam"] for one in data["trainings"]})
+    """Fig. 2: training histories of all depths and widths, one panel for each coupling and size of the training set.
+
+    Thin: the penalty as it is printed; thick: that of the authors' code; faded: all layers random at the start.
+    Dash-dotted: no hidden layer, solved.
+    """
+    panels = sorted({(one["setting"]["lam"], one["setting"]["n_train"]) for one in data["trainings"]})
     with style():
-        figure = Figure(figsize=(3.4, 0.7 + 2.2 * len(lams)))
-        for lam, ax in zip(lams, np.ravel(figure.subplots(len(lams), 1, sharex=True)), strict=True):
+        figure = Figure(figsize=(3.4, 0.9 + 1.75 * len(panels)))
+        axes = np.ravel(figure.subplots(len(panels), 1, sharex=True, sharey=True))
+        for (lam, n_train), ax in zip(panels, axes, strict=True):
             _ratio_axes(ax)
-            for one in (one for one in data["trainings"] if one["setting"]["lam"] == lam):
-                _history(ax, one, **_fig2_look(one["setting"]))
-            for line in (line for line in data["solved"] if line["lam"] == lam):
-                ax.axhline(line["time"]["sigma_ratio"], color="0.3", linestyle=":")
-            ax.set_title(rf"$\lambda$ = {lam:g}", loc="left", fontsize=9)
+            for one in data["trainings"]:
+                if (one["setting"]["lam"], one["setting"]["n_train"]) == (lam, n_train):
+                    _history(ax, one, **_fig2_look(one["setting"]))
+            for line in data["solved"]:
+                if (line["lam"], line["n_train"]) == (lam, n_train):
+                    ax.axhline(line["time"]["sigma_ratio"], color="0.3", linestyle="-.", linewidth=0.9)
+            ax.set_title(rf"$\lambda$ = {lam:g}, {n_train} training configurations", loc="left", fontsize=8)
             ax.label_outer()
-        figure.legend(handles=_fig2_legend(data), loc="outside upper center", ncols=3, fontsize=7.5)
+        figure.legend(handles=_fig2_legend(data), loc="outside upper center", ncols=2, fontsize=7)
     return figure
 
 
 def _fig2_look(setting: dict) -> dict[str, Any]:
-    colour = COLOURS[(1, 4, 32).index(setting["width"])]
     return {
-        "color": colour,
-        "linestyle": "-." if setting["average_weights"] else ("-" if setting["depth"] == 1 else "--"),
-        "linewidth": 2.2 if setting["n_train"] > 1000 else 1.0,
-        "alpha": 0.4 if setting["n_train"] > 1000 else 1.0,
+        "color": COLOURS[(1, 4, 32).index(setting["width"])],
+        "linestyle": "-" if setting["depth"] == 1 else "--",
+        "linewidth": 1.5 if setting["average_weights"] else 0.8,
+        "alpha": 0.4 if setting["random_start"] else 1.0,
     }
 
 
 def _fig2_legend(data: dict) -> list[Line2D]:
-    networks = {}
-    for one in data["trainings"]:
-        setting = one["setting"]
-        more = "" if setting["n_train"] == 1000 else f", {setting['n_train']}"
-        more += ", mean" if setting["average_weights"] else ""
-        networks[f"{setting['depth']} × {setting['width']}{more}"] = _fig2_look(setting)
-    return [Line2D([], [], label=name, **look) for name, look in networks.items()] + [
-        Line2D([], [], color="0.3", linestyle=":", label="linear, solved")
+    settings = [one["setting"] for one in data["trainings"]]
+    plain = {"color": "0.3", "linewidth": 1.5}
+    lines = [
+        Line2D([], [], color=_fig2_look(one)["color"], linewidth=1.5, label=f"width {one['width']}")
+        for one in {one["width"]: one for one in settings}.values()
     ]
+    styles = {"1 hidden layer": {"linestyle": "-"}, "5 hidden layers": {"linestyle": "--"}}
+    if any(one["average_weights"] for one in settings):
+        styles |= {"penalty as printed": {"linewidth": 0.8}, "penalty of the code": {}}
+        styles |= {"all random at the start": {"alpha": 0.4}}
+    styles |= {"linear, solved": {"linestyle": "-.", "linewidth": 0.9}}
+    return [*lines, *(Line2D([], [], label=name, **(plain | look)) for name, look in styles.items())]
 
 # %% ../nbs/35_figures.ipynb #eb580e72
 ASIDE = ("coefficients solved", "training set included")

@@ -173,13 +173,13 @@ def run(
         if path and last is not None:
             last.save(path)
 
-# %% ../nbs/33_paper.ipynb #0892add1
+# %% ../nbs/33_paper.ipynb #68ce6cbc
 def provenance() -> dict[str, Any]:
     """The versions behind a number: this package, JAX, NumPy."""
     return {"versions": {name: metadata.version(name) for name in ("ncv_lab", "jax", "numpy")}}
 
 
-def history(training: Training, trained: Fit, ensemble: Ensemble, points: int = 200) -> dict[str, Any]:
+def history(training: Training, trained: Fit, ensemble: Ensemble, points: int = 60) -> dict[str, Any]:
     """A training as plain numbers: its settings, its history, and its best network on the test set."""
     _, test = split(training, ensemble)
     with warnings.catch_warnings():
