@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['estimate', 'estimate_including_training']
 
-# %% ../nbs/21_analysis.ipynb #d32bb5df
+# %% ../nbs/21_analysis.ipynb #aa895ad6
 import time
 import warnings
 from collections.abc import Iterator
@@ -23,7 +23,7 @@ from .least_squares import Lasso, influence
 from .observables import Correlator, Observable, as_observable, measure
 from .problem import pose
 from .results import Estimate, columns, like, summarise
-from .statistics import jackknife_errors, slowest_tau
+from .statistics import jackknife_errors, slowest_tau, tail_uncertainty
 from .stein import is_linear
 
 # %% ../nbs/21_analysis.ipynb #8737c7ba
@@ -188,7 +188,7 @@ def _control(theory, observable, ensemble, control, form, **options) -> _Control
         return _from_function(control, ensemble, form)
     return _cross_fit(theory, observable, ensemble, control, form, **options)
 
-# %% ../nbs/21_analysis.ipynb #f407d2ad
+# %% ../nbs/21_analysis.ipynb #5b078d4f
 def estimate(
     theory: Theory,
     observable,
@@ -207,7 +207,8 @@ def estimate(
     `control`: None (raw); a `Fit` (configurations it has seen are left out with a warning); a vector field or anything
     else that `fit` takes (cross-fitted over `folds`, by `method`, with keys split off `key`); or a function phi -> f.
     `errors`: "gamma" (pyerrors, each chain a replica) or "jackknife"; with `refit=True` the jackknife repeats the
-    cross-fitting without each block. Warns if the mean of f is more than 3 of its errors away from 0.
+    cross-fitting without each block. Warns if the mean of f is more than 3 of its errors
+    away from 0, or if the kurtosis of O - f leaves its error uncertain by more than a quarter.
     Raises `TypeError` or `ValueError` for arguments that do not belong together, or if no unseen configuration is left.
     """
     observable, values, seconds = _measured(theory, observable, ensemble)
@@ -222,7 +223,7 @@ def estimate(
         raise ValueError("refit=True needs errors='jackknife' and something to fit: a vector field or a strategy")
     return _with_refits(result, ensemble, control, options)
 
-# %% ../nbs/21_analysis.ipynb #be93e3b2
+# %% ../nbs/21_analysis.ipynb #2835ae6d
 def _measured(theory: Theory, observable, ensemble: Ensemble) -> tuple[Observable, np.ndarray, dict[str, float]]:
     observable, start = _check(theory, observable, ensemble), time.perf_counter()
     values = measure(observable, ensemble.configs, theory.shape)
@@ -254,7 +255,21 @@ def _improved(theory, observable, ensemble, values, found: _Control, errors: str
             "variate of this action, and is the ensemble thermalised?",
             stacklevel=3,
         )
+    _warn_of_tails(result)
     return replace(result, z_score=z_score[()])
+
+
+def _warn_of_tails(result: Estimate, too_much: float = 0.25) -> None:
+    """Warn where the error is known badly because few configurations make it."""
+    tails = tail_uncertainty(columns(result.fluctuations))
+    if (worst := tails.max()) > too_much:
+        kurtosis = 3 + 4 * result.n_configs * worst**2
+        warnings.warn(
+            f"the kurtosis of O - f for {result.labels[tails.argmax()]} is {kurtosis:.0f}: a few of the "
+            f"{result.n_configs} configurations make its error, which is known to {100 * worst:.0f} % and more likely "
+            "too small than too large; use more configurations",
+            stacklevel=4,
+        )
 
 # %% ../nbs/21_analysis.ipynb #6a68a605
 def _with_refits(result: Estimate, ensemble: Ensemble, control, options: dict) -> Estimate:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
-# %% ../nbs/11_ridge.ipynb #d901111f
+# %% ../nbs/11_ridge.ipynb #79eca96a
 class Moments(NamedTuple):
     """Sums over each of B folds: `count` (B,) configurations, `total` (B, D) and `gram` (B, D, D) of D numbers.
 
@@ -24,16 +24,23 @@ class Moments(NamedTuple):
     total: np.ndarray
     gram: np.ndarray
 
-    def covariance(self, left_out: int | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Mean (D,) and covariance (D, D) over all folds but one."""
-        n, total, gram = (part.sum(axis=0) - (0 if left_out is None else part[left_out]) for part in self)
+    def pooled(self) -> tuple[float, np.ndarray, np.ndarray]:
+        """The sums over all folds."""
+        return tuple(part.sum(axis=0) for part in self)
+
+    def covariance(self, left_out: int | None = None, pooled: tuple | None = None) -> tuple[np.ndarray, np.ndarray]:
+        """Mean (D,) and covariance (D, D) over all folds but one; `pooled` sums, where they are known."""
+        n, total, gram = pooled or self.pooled()
+        if left_out is not None:
+            n, total, gram = n - self.count[left_out], total - self.total[left_out], gram - self.gram[left_out]
         mean = total / n
         return mean, gram / n - np.outer(mean, mean)
 
-    def spread_about(self, mean: np.ndarray, fold: int) -> np.ndarray:
-        """The mean over one fold of the products of the deviations from `mean`, (D, D)."""
-        n, crossed = self.count[fold], np.outer(self.total[fold], mean)
-        return (self.gram[fold] - crossed - crossed.T) / n + np.outer(mean, mean)
+    def spread_about(self, mean: np.ndarray, fold: int, v: np.ndarray) -> np.ndarray:
+        """The mean over one fold of the squared deviations of the numbers @ v from mean @ v, (k,)."""
+        n, centre = self.count[fold], mean @ v
+        squares = np.einsum("dk,dk->k", v, self.gram[fold] @ v)
+        return np.maximum(squares / n - 2 * centre * (self.total[fold] @ v) / n + centre**2, 0.0)
 
     def combine(self, matrix: np.ndarray) -> "Moments":
         """The moments of the numbers @ matrix, (D, E)."""
@@ -76,7 +83,7 @@ def solve_quickly(G: np.ndarray, b: np.ndarray, ridge: float) -> np.ndarray:
     factor = scipy.linalg.cho_factor(_regularised(G, ridge), lower=True, overwrite_a=True, check_finite=False)
     return scipy.linalg.cho_solve(factor, b, check_finite=False)
 
-# %% ../nbs/11_ridge.ipynb #ec45e602
+# %% ../nbs/11_ridge.ipynb #84c76aa8
 def ridge_path(G: np.ndarray, b: np.ndarray, ridges: np.ndarray) -> np.ndarray:
     """The weights of each ridge, (ridges, features, k)."""
     return np.stack([solve_quickly(G, b, ridge) for ridge in ridges])
@@ -85,14 +92,13 @@ def ridge_path(G: np.ndarray, b: np.ndarray, ridges: np.ndarray) -> np.ndarray:
 def held_out_variance(sums: Moments, ridges: np.ndarray, k: int, path: Callable = ridge_path) -> np.ndarray:
     """The mean of (O - f - mu)^2 over each fold, left out of the solve, (folds, ridges, k), for the last `k` of the
     numbers; `path` solves."""
-    found = np.zeros((len(sums.count), len(ridges), k))
+    found, pooled = np.zeros((len(sums.count), len(ridges), k)), sums.pooled()
     for fold in range(len(found)):
-        mean, covariance = sums.covariance(left_out=fold)
-        spread = sums.spread_about(mean, fold)
+        mean, covariance = sums.covariance(left_out=fold, pooled=pooled)
         for i, weights in enumerate(path(covariance[:-k, :-k], covariance[:-k, -k:], ridges)):
             v = residual(weights)
             known = np.finfo(float).eps * np.maximum(1e4, abs(v).sum(axis=0) ** 2)
-            found[fold, i] = np.maximum(variance(spread, v), known)
+            found[fold, i] = np.maximum(sums.spread_about(mean, fold, v), known)
     return found
 
 

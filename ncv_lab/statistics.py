@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['kept', 'deviations', 'to_obs', 'Errors', 'gamma_errors', 'slowest_tau', 'blocks', 'leave_one_out', 'jackknife',
-           'jackknife_errors', 'mean_errors', 'mean_covariance', 'scaled_covariance', 'format_error']
+           'jackknife_errors', 'mean_errors', 'tail_uncertainty', 'mean_covariance', 'scaled_covariance',
+           'format_error']
 
 # %% ../nbs/19_statistics.ipynb #2a715c58
 import math
@@ -125,20 +126,30 @@ def jackknife_errors(samples: np.ndarray, replicates: np.ndarray | None = None) 
     tau = np.where(variance > 0, n_configs * error**2 / (2 * np.where(variance > 0, variance, 1)), 0.5)
     return Errors(error, spread * error, tau, 2 * spread * tau, f"jackknife, {len(replicates)} blocks")
 
-# %% ../nbs/19_statistics.ipynb #918350fd
+# %% ../nbs/19_statistics.ipynb #08fa4c9b
 def mean_errors(samples: np.ndarray, method: str = "gamma") -> Errors:
     """Errors of the means of `samples` (chain, draw, n) by the `method` "gamma" or "jackknife".
 
-    A chain with fewer than 20 draws turns the first into the second. Raises `ValueError` for another method, or for
-    fewer than 10 configurations.
+    A chain with fewer than 20 draws turns the first into the second. The errors of the errors contain
+    `tail_uncertainty`. Raises `ValueError` for another method, or for fewer than 10 configurations.
     """
     if method not in ("gamma", "jackknife"):
         raise ValueError(f"errors = {method!r} is unknown; choose 'gamma' or 'jackknife'")
     if (n_configs := int(kept(samples).sum())) < 10:
         raise ValueError(f"{n_configs} configurations are too few to estimate an error; give 10 or more")
-    if method == "gamma" and kept(samples).sum(axis=1).min() >= 20:
-        return gamma_errors(samples)
-    return jackknife_errors(samples)
+    long = kept(samples).sum(axis=1).min() >= 20
+    found = gamma_errors(samples) if method == "gamma" and long else jackknife_errors(samples)
+    return found._replace(error_error=np.hypot(found.error_error, found.error * tail_uncertainty(samples)))
+
+
+def tail_uncertainty(samples: np.ndarray) -> np.ndarray:
+    """The relative uncertainty of the errors that comes from tails, sqrt((kurtosis - 3) / 4N) or 0, for `samples`
+    (chain, draw, n)."""
+    deviation, n_configs = deviations(samples), kept(samples).sum()
+    variance = np.nanmean(deviation**2, axis=(0, 1))
+    fourth = np.nanmean(deviation**4, axis=(0, 1))
+    kurtosis = np.divide(fourth, variance**2, out=np.full_like(variance, 3.0), where=variance > 0)
+    return np.sqrt(np.maximum(kurtosis - 3, 0) / (4 * n_configs))
 
 # %% ../nbs/19_statistics.ipynb #bf31fae6
 def mean_covariance(samples: np.ndarray, error: np.ndarray) -> np.ndarray:
