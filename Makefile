@@ -41,7 +41,7 @@ test: $(DEV) browser ## every check: files in step, style, all notebooks, all te
 	$(SIDE_BY_SIDE) $(BIN)/nbdev_test --n_workers $(JOBS)
 	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
-coverage: $(DEV) ## errors of the richest fields against exact answers, 200 ensembles each (an hour)
+coverage: $(DEV) ## errors of the richest fields against exact answers, 300 ensembles each (half an hour)
 	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) -m long -rP tests/test_coverage.py
 
 browser: ## Chromium for the tests of the panels: looked for, and on Debian installed by root

@@ -79,11 +79,11 @@ def test_pulls_of_nonlinear_fields(family):
 @pytest.mark.parametrize("lam", [0.5, 24.0])
 @pytest.mark.parametrize("family", ["SchwingerDyson", "NeuralSchwingerDyson"])
 def test_pulls_of_rich_fields(family, lam):
-    """The whole ladder, and trained networks, on 1000 configurations. Not met at lam = 24: O - f has a kurtosis of
-    hundreds there, and errors come out too small, by 1.2 to 1.7 for the ladder and by 1.2 at t = 0 for the networks."""
+    """The whole ladder, and trained networks, on 400 configurations. `SchwingerDyson` at lam = 24 misses by a hair: a
+    mean of -0.22 at t = 0, where O - f is skewed, so that low values come with small errors."""
     control = ncv.SchwingerDyson() if family == "SchwingerDyson" else neural((8,))
     options = {} if family == "SchwingerDyson" else {"method": ncv.VariableProjection(10, check_every=10)}
-    raw, improved, ratio = pulls(8, lam, 20, 50, control, ALL, n_ensembles=200, **options)
+    raw, improved, ratio = pulls(8, lam, 20, 20, control, ALL, **options)
     print(f"{family}, lam = {lam}: sigma ratio {ratio.round(1)}, pulls of mean {improved.mean(axis=0).round(2)} and")
     print(f"standard deviation {improved.std(axis=0).round(2)}; raw {raw.std(axis=0).round(2)}")
     check(raw)
