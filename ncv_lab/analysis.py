@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['estimate', 'estimate_including_training']
 
-# %% ../nbs/21_analysis.ipynb #aa895ad6
+# %% ../nbs/21_analysis.ipynb #b09e9b73
 import time
 import warnings
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ import numpy as np
 
 from .action import Phi4, Theory
 from .ensemble import Ensemble
-from .fitting import Fit, fit
+from .fitting import Fit, fit_with_features
 from .lattice import map_configs, map_cores
 from .least_squares import Lasso, influence
 from .observables import Correlator, Observable, as_observable, measure
@@ -114,20 +114,20 @@ def _folds(n_chains: int, n_draws: int, folds: int, gap: int) -> Iterator[tuple[
             )
         yield {"draws": part}, {"draws": others}
 
-# %% ../nbs/21_analysis.ipynb #519458b6
-def _influence(fit: Fit, fitted_on: Ensemble, held_out: Ensemble, form: tuple[int, ...]) -> np.ndarray:
-    """What each configuration of a solved fit adds to the sum of f over those held out, (chain, draw, *form)."""
-    lead = fitted_on.configs.shape[:2]
-    weights, solved = fit.control.weights, "ridge" in fit.diagnostics and not isinstance(fit.method, Lasso)
+# %% ../nbs/21_analysis.ipynb #b1873951
+def _apply(fit: Fit, observable, fitted_on: Ensemble, held_out: Ensemble, form: tuple) -> tuple[np.ndarray, np.ndarray]:
+    """f on the configurations held out, and what each of those that were solved for adds to its sum there."""
+    weights, nothing = fit.control.weights, np.zeros((*fitted_on.configs.shape[:2], *form))
+    solved = weights is not None and "ridge" in fit.diagnostics and not isinstance(fit.method, Lasso)
     # Where there are too many configurations to keep their features, none of them matters to the fit.
-    if weights is None or not solved or not np.any(weights) or fit.n_configs * len(weights) > 2**28:
-        return np.zeros((*lead, *form))
+    if not solved or not np.any(weights) or fit.n_configs * len(weights) > 2**28:
+        return _evaluate(fit, observable, held_out, form), nothing
     problem, field = pose(fit.control.theory, fit.observable, fitted_on), fit.control.field
-    gradient = map_cores(problem.theory.gradient, held_out.flat)
-    total = map_cores(field.features, held_out.flat, gradient).sum(axis=0)
-    return influence(fit, problem, total).reshape(*lead, *form)
+    features = map_cores(field.features, held_out.flat, map_cores(problem.theory.gradient, held_out.flat))
+    values = (features @ np.asarray(weights)).reshape(*held_out.configs.shape[:2], *form)
+    return values, influence(fit, problem, features.sum(axis=0)).reshape(nothing.shape)
 
-# %% ../nbs/21_analysis.ipynb #b3a8959e
+# %% ../nbs/21_analysis.ipynb #1964380c
 def _cross_fit(theory, observable, ensemble, strategy, form, *, folds, method, key, progress) -> _Control:
     """f on every configuration, each by a fit on other folds."""
     values = np.full((*ensemble.configs.shape[:2], *form), np.nan)
@@ -138,25 +138,18 @@ def _cross_fit(theory, observable, ensemble, strategy, form, *, folds, method, k
     keys = [None] * len(parts) if key is None else jax.random.split(key, len(parts))
     fits, evaluating = [], 0.0
     for (held_out, fitted_on), fold_key in zip(parts, keys, strict=True):
-        fits.append(
-            fit(
-                strategy,
-                theory,
-                observable,
-                ensemble.select(**fitted_on),
-                method=method,
-                key=fold_key,
-                progress=progress,
-            )
-        )
-        if fits[-1].status == "interrupted":
-            raise KeyboardInterrupt(f"stopped in fold {len(fits)} of {folds}; an estimate needs the fits of all folds")
+        inside, outside = ensemble.select(**fitted_on), ensemble.select(**held_out)
+        options = {"method": method, "key": fold_key, "progress": progress}
+        one = fit_with_features(strategy, theory, observable, inside, **options)
+        if one.status == "interrupted":
+            raise KeyboardInterrupt(f"stopped in fold {len(fits) + 1} of {folds}; an estimate needs the fits of all")
         start = time.perf_counter()
         place, source = (
             (rows.get("chains", slice(None)), rows.get("draws", slice(None))) for rows in (held_out, fitted_on)
         )
-        values[place] = _evaluate(fits[-1], observable, ensemble.select(**held_out), form)
-        owed[source] -= _influence(fits[-1], ensemble.select(**fitted_on), ensemble.select(**held_out), form)
+        values[place], influence = _apply(one, observable, inside, outside, form)
+        owed[source] -= influence
+        fits.append(replace(one, features=None))
         evaluating += time.perf_counter() - start
     kind = "chains" if ensemble.n_chains >= folds else f"draws, gaps of {gap}"
     origin = f"f cross-fitted ({folds} folds of {kind}), on each configuration from a fit that has not seen it"

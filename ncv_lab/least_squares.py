@@ -6,12 +6,13 @@
 __all__ = ['exponentials', 'profiles', 'feature_matrix', 'Matrix', 'Stream', 'LeastSquares', 'influence', 'lasso_weights',
            'solve_lasso', 'Lasso']
 
-# %% ../nbs/15_least_squares.ipynb #c0b67ee8
+# %% ../nbs/15_least_squares.ipynb #0019347e
 import os
 import time
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from importlib.util import find_spec
 from typing import NamedTuple
 
@@ -130,7 +131,7 @@ class Stream(NamedTuple):
         inverse, inverse_y = map(_inverse, np.split(spread, [left.shape[1]]))
         return small.combine(np.diag(np.concatenate([inverse, inverse_y]))), left * inverse[None, :], inverse_y
 
-# %% ../nbs/15_least_squares.ipynb #37c898ca
+# %% ../nbs/15_least_squares.ipynb #4a305f7e
 @register
 class LeastSquares(eqx.Module):
     """Solve a field that is linear in its weights by ridge regression, all observables at once.
@@ -196,7 +197,8 @@ class LeastSquares(eqx.Module):
                 parts += pool.map(lambda part: solved(part, near), others)
         order = np.argsort(np.concatenate([columns for columns, _ in parts]))
         solution = Solution(*(np.concatenate(p, axis=-1)[..., order] for p in zip(*(s for _, s in parts), strict=True)))
-        yield _result(self, field, problem, solution, time.perf_counter() - start)
+        seconds, features = time.perf_counter() - start, getattr(source, "features", None)
+        yield replace(_result(self, field, problem, solution, seconds), features=features)
 
     def _solve(self, sums: Moments, ridges: np.ndarray, k: int, near: int | None) -> Solution:
         return solve_ridge(sums, ridges, k, self.cautious, near)
@@ -234,7 +236,7 @@ def _result(method: LeastSquares, field: VectorField, problem: Problem, solution
         },
     )
 
-# %% ../nbs/15_least_squares.ipynb #a07d245b
+# %% ../nbs/15_least_squares.ipynb #e3a34638
 def influence(fit: Fit, problem: Problem, total: Float[np.ndarray, " F"]) -> Float[np.ndarray, "n k"]:
     """How much sum f over other configurations, of `total` features, owes to each configuration of a solved fit.
 
@@ -242,7 +244,8 @@ def influence(fit: Fit, problem: Problem, total: Float[np.ndarray, " F"]) -> Flo
     others, with its sign turned; the ridge and the local functions are taken as given. `problem` is that of the fit.
     """
     field, weights = fit.control.field, np.asarray(fit.control.weights).reshape(len(total), -1)
-    q, ridges = feature_matrix(field, problem), np.broadcast_to(fit.diagnostics["ridge"], weights.shape[1])
+    q = feature_matrix(field, problem) if fit.features is None else fit.features
+    ridges = np.broadcast_to(fit.diagnostics["ridge"], weights.shape[1])
     left = np.asarray(problem.values) - q @ weights
     left -= left.mean(axis=0)
 

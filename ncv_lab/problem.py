@@ -132,7 +132,7 @@ def sigma_ratio(values, improved) -> np.ndarray:
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(raw == 0, 1.0, raw / better)
 
-# %% ../nbs/10_problem.ipynb #b4ba0007
+# %% ../nbs/10_problem.ipynb #0730f27e
 @register
 @dataclass(frozen=True, eq=False)
 class Fit:
@@ -141,7 +141,7 @@ class Fit:
     `control(phi)` is f of one configuration, () or (k,). `train_ratio` and `validation_ratio` (k,) are sigma_raw /
     sigma_CV on the configurations fitted on and on those set aside among the ones given; neither may be quoted as a
     result. `history` holds arrays over steps, `diagnostics` numbers such as ridge and condition number, `state` what
-    a fit resumes from.
+    a fit resumes from, `features` those of a solve where a caller still needs them; they are not saved.
     """
 
     control: ControlVariate
@@ -157,6 +157,7 @@ class Fit:
     history: dict[str, np.ndarray] = dataclasses.field(default_factory=dict)
     diagnostics: dict[str, Any] = dataclasses.field(default_factory=dict)
     state: Any = None
+    features: np.ndarray | None = None
 
     def controls(self, configs: Ensemble | np.ndarray) -> np.ndarray:
         """f on an `Ensemble` or an array (n, *shape) of configurations: (n,) for a scalar observable, else (n, k)."""
@@ -173,7 +174,8 @@ class Fit:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fit to a safetensors file with a JSON header, atomically; `load_fit` reads it."""
-        parts = {entry.name: _saveable(getattr(self, entry.name)) for entry in dataclasses.fields(self)}
+        names = [entry.name for entry in dataclasses.fields(self) if entry.name != "features"]
+        parts = {name: _saveable(getattr(self, name)) for name in names}
         parts["control"] = {name: _saveable(value) for name, value in vars(self.control).items()}
         save_module(path, parts, kind="fit")
 
