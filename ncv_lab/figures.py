@@ -51,7 +51,7 @@ def _history(ax: Axes, training: dict, **look) -> None:
     step, ratio = (np.array(training["history"][name]) for name in ("step", "validation_ratio"))
     ax.plot(step[step > 0], np.maximum(ratio[step > 0], 1), **look)
 
-# %% ../nbs/35_figures.ipynb #281bbe82
+# %% ../nbs/35_figures.ipynb #006d3d54
 def fig1(data: dict[str, Any]) -> Figure:
     """Fig. 1: training histories on the measuring set, one panel for each size of the training set.
 
@@ -61,7 +61,7 @@ def fig1(data: dict[str, Any]) -> Figure:
     sizes = sorted({one["setting"]["n_train"] for one in data["trainings"]}, reverse=True)
     colours = dict(zip(sorted({one["setting"]["lam"] for one in data["trainings"]}), COLOURS, strict=False))
     with style():
-        figure = Figure(figsize=(3.4, 0.4 + 2.3 * len(sizes)))
+        figure = Figure(figsize=(3.4, 0.4 + 2.1 * len(sizes)))
         for n_train, ax in zip(sizes, np.ravel(figure.subplots(len(sizes), 1, sharex=True)), strict=True):
             _ratio_axes(ax)
             for one in (one for one in data["trainings"] if one["setting"]["n_train"] == n_train):
