@@ -92,7 +92,7 @@ def _fig1_legend(colours: dict[float, str]) -> list[Line2D]:
     star = {"marker": "*", "linestyle": "none", "markersize": 7, "markerfacecolor": "white"}
     return [*couplings, *lines, Line2D([], [], color="0.3", label="authors' logs", **star)]
 
-# %% ../nbs/35_figures.ipynb #d51a141b
+# %% ../nbs/35_figures.ipynb #66689b23
 def fig2(data: dict[str, Any]) -> Figure:
     """Fig. 2: training histories of all depths and widths, one panel for each coupling and size of the training set.
 
@@ -101,7 +101,7 @@ def fig2(data: dict[str, Any]) -> Figure:
     """
     panels = sorted({(one["setting"]["lam"], one["setting"]["n_train"]) for one in data["trainings"]})
     with style():
-        figure = Figure(figsize=(3.4, 0.9 + 1.75 * len(panels)))
+        figure = Figure(figsize=(3.4, 0.9 + 1.4 * len(panels)))
         axes = np.ravel(figure.subplots(len(panels), 1, sharex=True, sharey=True))
         for (lam, n_train), ax in zip(panels, axes, strict=True):
             _ratio_axes(ax)
