@@ -14,7 +14,7 @@ from ncv_lab.analysis import estimate, estimate_including_training
 from ncv_lab.basis import BasisField, Contact, Direct, Gated, Gradient, Magnetic, Powers, Steps, TwoPoint
 from ncv_lab.descent import Adam, PaperSchedule
 from ncv_lab.ensemble import Ensemble, load_ensemble, tau_int
-from ncv_lab.fitting import Strategy, fit, fit_steps
+from ncv_lab.fitting import Strategy, fit, fit_steps, fit_together
 from ncv_lab.io import register
 from ncv_lab.least_squares import Lasso, LeastSquares
 from ncv_lab.lessons import BreakEvenPanel, MassPanel, OverfitPanel
@@ -117,6 +117,7 @@ __all__ = [
     "fit",
     "fit_mass",
     "fit_steps",
+    "fit_together",
     "free_correlator",
     "free_field",
     "load_ensemble",

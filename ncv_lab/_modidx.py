@@ -123,6 +123,7 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                  'ncv_lab.descent._ratio': ('descent.html#_ratio', 'ncv_lab/descent.py'),
                                  'ncv_lab.descent._result': ('descent.html#_result', 'ncv_lab/descent.py'),
                                  'ncv_lab.descent._train': ('descent.html#_train', 'ncv_lab/descent.py'),
+                                 'ncv_lab.descent.check_one_number': ('descent.html#check_one_number', 'ncv_lab/descent.py'),
                                  'ncv_lab.descent.descend': ('descent.html#descend', 'ncv_lab/descent.py'),
                                  'ncv_lab.descent.visiting_order': ('descent.html#visiting_order', 'ncv_lab/descent.py')},
             'ncv_lab.ensemble': { 'ncv_lab.ensemble.Ensemble': ('ensemble.html#ensemble', 'ncv_lab/ensemble.py'),

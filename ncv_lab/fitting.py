@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['default_method', 'Strategy', 'fit_steps', 'fit', 'fit_with_features', 'fit_together']
 
-# %% ../nbs/18_fitting.ipynb #33502205
+# %% ../nbs/18_fitting.ipynb #85595b9a
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
@@ -18,7 +18,7 @@ from jaxtyping import PRNGKeyArray
 from tqdm.auto import tqdm
 
 from .action import Theory
-from .descent import Adam, Descent, descend
+from .descent import Adam, Descent, check_one_number, descend
 from .ensemble import Ensemble
 from .least_squares import LeastSquares
 from .network import OddMLP
@@ -137,7 +137,7 @@ def fit_with_features(
         raise ValueError(f"the method {options['method']!r} gave no fit")
     return result
 
-# %% ../nbs/18_fitting.ipynb #dee1e60b
+# %% ../nbs/18_fitting.ipynb #da6bc8bd
 def fit_together(
     fields: Sequence[OddMLP],
     theory: Theory,
@@ -160,6 +160,7 @@ def fit_together(
     _check_alike(fields, methods)
     problems = {id(ensemble): pose(theory, observable, ensemble) for ensemble in ensembles}
     chosen = [problems[id(ensemble)] for ensemble in ensembles]
+    check_one_number(chosen[0])
     seeds = [np.asarray(jax.random.key_data(key)) for key in keys]
     each = [Descent(*parts) for parts in zip(methods, fields, chosen, seeds, resume, strict=True)]
     if len({one.run.step for one in each}) > 1:
@@ -170,6 +171,9 @@ def fit_together(
 def _check_alike(fields: Sequence[OddMLP], methods: Sequence[Adam]) -> None:
     if not all(isinstance(field, OddMLP) and field.depth for field in fields):
         raise TypeError("only OddMLP networks with hidden layers are trained together; use fit for other fields")
+    if not all(isinstance(method, Adam) for method in methods):
+        kinds = ", ".join(sorted({type(method).__name__ for method in methods}))
+        raise TypeError(f"networks are trained together by Adam, got {kinds}")
     if len(forms := {(field.shape, field.depth, field.symmetric) for field in fields}) > 1:
         raise ValueError(f"networks trained together share lattice, depth and symmetry, got {sorted(forms, key=str)}")
     rate, alike = methods[0].learning_rate, {_common(method) for method in methods}
@@ -180,14 +184,8 @@ def _check_alike(fields: Sequence[OddMLP], methods: Sequence[Adam]) -> None:
 
 
 def _common(method: Adam) -> tuple:
-    return (
-        method.steps,
-        method.batch_size,
-        method.check_every,
-        method.patience,
-        method.pace,
-        type(method.loss),
-    )
+    numbers = (method.steps, method.batch_size, method.check_every, method.patience, method.pace)
+    return *numbers, type(method.loss)
 
 # %% ../nbs/18_fitting.ipynb #1ad41a6a
 def _train_together(each: list[Descent], problems: list[Problem]) -> Iterator[tuple[Fit, ...]]:

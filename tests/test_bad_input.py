@@ -74,6 +74,11 @@ def train(observable=None, **options):
     return fit(deep(), observable or ncv.Correlator().at(2), **options)
 
 
+def together(observable=None, fields=None, methods=None, keys=None):
+    lists = {"methods": methods or [ncv.Adam(steps=5)], "keys": [jax.random.key(0)] if keys is None else keys}
+    return ncv.fit_together(fields or [deep()], theory(), observable or ncv.Correlator().at(2), [ensemble()], **lists)
+
+
 def saved(folder, what, cut=None):
     "The path of a saved fit or ensemble, of which only the first part `cut` was written."
     path = os.path.join(folder, "file.safetensors" if what == "fit" else "file.h5")
@@ -328,6 +333,10 @@ TABLE = [
     ("fit_steps", lambda _: ncv.fit_steps(linear(), theory(), ncv.MeanSquare(), configs()), TypeError, "from_configs"),
     ("fit_steps", lambda _: ncv.fit_steps(linear(), theory(), ncv.MeanSquare(), ensemble(), method=3),
      TypeError, "is unknown"),
+    ("fit_together", lambda _: together(keys=[]), ValueError, "need as many"),
+    ("fit_together", lambda _: together(fields=[linear()]), TypeError, "only OddMLP networks with hidden layers"),
+    ("fit_together", lambda _: together(methods=[ncv.LeastSquares()]), TypeError, "by Adam, got LeastSquares"),
+    ("fit_together", lambda _: together(observable=ncv.Correlator()), ValueError, "one control variate for one number"),
     ("Fit", lambda _: solved().controls(np.ones((3, 4, 6))), ValueError, "lattice shape (6, 4)"),
     ("Fit", lambda _: solved().controls(spoilt(np.nan)), ValueError, "nan at index (3, 2, 1)"),
     ("Fit", lambda _: solved().controls(ensemble(40, (8, 8))), ValueError, "lattice shape (6, 4)"),
