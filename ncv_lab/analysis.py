@@ -181,7 +181,7 @@ def _control(theory, observable, ensemble, control, form, **options) -> _Control
         return _from_function(control, ensemble, form)
     return _cross_fit(theory, observable, ensemble, control, form, **options)
 
-# %% ../nbs/21_analysis.ipynb #5b078d4f
+# %% ../nbs/21_analysis.ipynb #2e1bc548
 def estimate(
     theory: Theory,
     observable,
@@ -201,7 +201,7 @@ def estimate(
     else that `fit` takes (cross-fitted over `folds`, by `method`, with keys split off `key`); or a function phi -> f.
     `errors`: "gamma" (pyerrors, each chain a replica) or "jackknife"; with `refit=True` the jackknife repeats the
     cross-fitting without each block. Warns if the mean of f is more than 3 of its errors
-    away from 0, or if the kurtosis of O - f leaves its error uncertain by more than a quarter.
+    away from 0, or if the kurtosis of O - f leaves its error uncertain by more than 40 %.
     Raises `TypeError` or `ValueError` for arguments that do not belong together, or if no unseen configuration is left.
     """
     observable, values, seconds = _measured(theory, observable, ensemble)
@@ -216,7 +216,7 @@ def estimate(
         raise ValueError("refit=True needs errors='jackknife' and something to fit: a vector field or a strategy")
     return _with_refits(result, ensemble, control, options)
 
-# %% ../nbs/21_analysis.ipynb #2835ae6d
+# %% ../nbs/21_analysis.ipynb #9f2b1166
 def _measured(theory: Theory, observable, ensemble: Ensemble) -> tuple[Observable, np.ndarray, dict[str, float]]:
     observable, start = _check(theory, observable, ensemble), time.perf_counter()
     values = measure(observable, ensemble.configs, theory.shape)
@@ -252,7 +252,7 @@ def _improved(theory, observable, ensemble, values, found: _Control, errors: str
     return replace(result, z_score=z_score[()])
 
 
-def _warn_of_tails(result: Estimate, too_much: float = 0.25) -> None:
+def _warn_of_tails(result: Estimate, too_much: float = 0.4) -> None:
     """Warn where the error is known badly because few configurations make it."""
     tails = tail_uncertainty(columns(result.fluctuations))
     if (worst := tails.max()) > too_much:

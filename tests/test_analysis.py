@@ -3,6 +3,7 @@
 import warnings
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,8 +12,11 @@ from ncv_lab.analysis import estimate, estimate_including_training
 from ncv_lab.basis import Direct
 from ncv_lab.ensemble import Ensemble
 from ncv_lab.fitting import fit
+from ncv_lab.lattice import map_cores
+from ncv_lab.least_squares import LeastSquares, influence
 from ncv_lab.network import OddMLP
 from ncv_lab.observables import Correlator, MeanSquare
+from ncv_lab.problem import pose
 from ncv_lab.results import summarise
 from ncv_lab.sampler import sample
 from ncv_lab.statistics import format_error, gamma_errors, jackknife_errors, mean_errors, to_obs
@@ -289,3 +293,44 @@ def test_a_linear_field_without_weights_is_cross_fitted():
     ensemble = sample(theory, 200, 0, n_chains=10, progress=False)
     found = estimate(theory, Correlator(), ensemble, control=Direct(theory.shape), progress=False)
     assert (found.sigma_ratio > 1).all() and "cross-fitted" in found.control
+
+
+# ---- what the folds share, and tails ----
+
+
+def test_the_influence_is_what_leaving_out_does():
+    theory = Phi4((6, 4), 0.3, 4.0)
+    ensemble = sample(theory, 120, 0, n_chains=12, progress=False)
+    problem = pose(theory, Correlator(), ensemble)
+    (whole,) = LeastSquares(ridge=1e-2).run(OddMLP((6, 4), depth=0, symmetric=True), problem)
+    others = np.random.default_rng(1).normal(size=(40, 6, 4))
+    total = map_cores(whole.control.field.features, others, map_cores(theory.gradient, others)).sum(axis=0)
+    owed, left_out = influence(whole, problem, total), []
+    for i in range(0, 120, 10):
+        (without,) = whole.method.run(whole.control.field, problem.select(np.arange(120) != i))
+        left_out.append((whole.controls(others) - without.controls(others)).sum(axis=0))
+    assert np.corrcoef(owed[::10].ravel(), np.ravel(left_out))[0, 1] > 0.99
+    assert np.allclose(owed[::10], left_out, atol=0.1 * np.abs(owed).max())
+
+
+def test_errors_contain_what_folds_share():
+    rng = np.random.default_rng(0)
+    r, c = rng.normal(size=(2, 10, 40, 3))
+    c += r * [0.0, 0.21, -0.9]
+    theory, corr = Phi4((4, 4), 0.3, 1.0), Correlator()
+    plain, more = summarise(theory, corr, r), summarise(theory, corr, r, influence=c)
+    assert np.allclose(more.inflation, [1.0, 1.1, 0.5**0.5], atol=0.05) and plain.inflation is None
+    assert np.allclose(more.error, plain.error * more.inflation) and np.array_equal(more.value, plain.value)
+    assert np.allclose(np.diag(more.covariance()), more.error**2)
+    assert np.allclose([obs.dvalue for obs in more.to_pyerrors()], more.error)
+    assert np.allclose(more.leave_one_out() - more.value, (plain.leave_one_out() - plain.value) * more.inflation)
+
+
+def test_errors_that_few_configurations_make_are_known_badly():
+    theory = Phi4((4, 4), 0.3, 1.0)
+    configs = np.random.default_rng(0).normal(size=(10, 40, 4, 4))
+    ensemble = Ensemble.from_configs(configs, theory)
+    spike = lambda phi: jnp.where(phi[0, 0] == configs[3, 7, 0, 0], 100.0, 1e-3 * phi.sum())  # noqa: E731
+    with pytest.warns(UserWarning, match=r"the kurtosis of O - f for .* is 39\d"):
+        found = estimate(theory, spike, ensemble, lambda phi: 0.0 * phi.sum())
+    assert 0.4 < found.error_error / found.error < 0.8

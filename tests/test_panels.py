@@ -101,6 +101,7 @@ def test_l2_is_the_penalty_of_every_trained_family():
     assert make_method(neural.replace(l2=0.0)).ridge == ncv.VariableProjection().ridge
 
 
+@pytest.mark.filterwarnings("ignore:the kurtosis of O - f")  # of the few configurations here
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_code_of_a_state_runs(family, capsys):
     exec(code(STATE.replace(family=family, n_configs=200), steps=4), {})
