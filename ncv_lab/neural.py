@@ -240,7 +240,7 @@ def _step(
     update, memory = optimiser.update(slope, memory, nets, value=value, grad=slope, value_fn=loss)
     return jax.tree.map(lambda weight, change: weight + scale * change, nets, update), memory, value
 
-# %% ../nbs/16_neural.ipynb #931fa441
+# %% ../nbs/16_neural.ipynb #b881d3c6
 def _train(method: VariableProjection, field: VectorField, problem: Problem, key: PRNGKeyArray) -> Iterator[Fit]:
     begin, solver = time.perf_counter(), LeastSquares(masses=method.masses)
     aside = tail_rows(problem, method.validation)
@@ -260,7 +260,8 @@ def _train(method: VariableProjection, field: VectorField, problem: Problem, key
             means = (np.exp(np.log(r).mean()) for r in (fit.train_ratio, ratio))
             history.append((step, float(loss), *means))
             better = best is None or history[-1][3] > 1.001 * max(row[3] for row in history[:-1])
-            best, idle = (replace(fit, validation_ratio=ratio, state={"step": step}), 0) if better else (best, idle + 1)
+            found = replace(fit, validation_ratio=ratio, state={"step": step}, features=None)
+            best, idle = (found, 0) if better else (best, idle + 1)
             last = step == method.steps or idle == method.patience or not np.isfinite(history[-1][2:]).all()
             yield _report(method, best, problem, history, False, time.perf_counter() - begin)
             if last:
@@ -270,7 +271,7 @@ def _train(method: VariableProjection, field: VectorField, problem: Problem, key
         nets, memory, loss = _step(optimiser, scale, data, nets, frozen, memory, columns)
 
     (fit,) = solver.run(best.control.field, problem)
-    best = replace(best, control=fit.control, diagnostics=fit.diagnostics)
+    best = replace(best, control=fit.control, diagnostics=fit.diagnostics, features=fit.features)
     yield _report(method, best, problem, history, True, time.perf_counter() - begin)
 
 

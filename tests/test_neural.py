@@ -143,3 +143,11 @@ def test_a_field_without_networks_is_refused(halves):
             method=ncv.VariableProjection(),
             progress=False,
         )
+
+
+def test_a_cross_fit_of_networks_knows_what_its_folds_share(halves):
+    train, _ = halves
+    method = ncv.VariableProjection(2, check_every=1)
+    found = ncv.estimate(THEORY, ncv.Correlator(), train, net(), method=method, progress=False)
+    assert found.inflation.shape == (4,) and (abs(found.inflation - 1) > 1e-6).all()
+    assert all(fit.features is None for fit in found.fits)
