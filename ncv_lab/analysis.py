@@ -127,7 +127,12 @@ def _apply(fit: Fit, observable, fitted_on: Ensemble, held_out: Ensemble, form: 
     values = (features @ np.asarray(weights)).reshape(*held_out.configs.shape[:2], *form)
     return values, influence(fit, problem, features.sum(axis=0)).reshape(nothing.shape)
 
-# %% ../nbs/21_analysis.ipynb #1964380c
+# %% ../nbs/21_analysis.ipynb #146d98ae
+def _place(rows: dict) -> tuple:
+    """The arguments of `Ensemble.select` as an index of arrays (chain, draw, ...)."""
+    return rows.get("chains", slice(None)), rows.get("draws", slice(None))
+
+
 def _cross_fit(theory, observable, ensemble, strategy, form, *, folds, method, key, progress) -> _Control:
     """f on every configuration, each by a fit on other folds."""
     values = np.full((*ensemble.configs.shape[:2], *form), np.nan)
@@ -144,11 +149,8 @@ def _cross_fit(theory, observable, ensemble, strategy, form, *, folds, method, k
         if one.status == "interrupted":
             raise KeyboardInterrupt(f"stopped in fold {len(fits) + 1} of {folds}; an estimate needs the fits of all")
         start = time.perf_counter()
-        place, source = (
-            (rows.get("chains", slice(None)), rows.get("draws", slice(None))) for rows in (held_out, fitted_on)
-        )
-        values[place], influence = _apply(one, observable, inside, outside, form)
-        owed[source] -= influence
+        values[_place(held_out)], influence = _apply(one, observable, inside, outside, form)
+        owed[_place(fitted_on)] -= influence
         fits.append(replace(one, features=None))
         evaluating += time.perf_counter() - start
     kind = "chains" if ensemble.n_chains >= folds else f"draws, gaps of {gap}"
@@ -181,7 +183,7 @@ def _control(theory, observable, ensemble, control, form, **options) -> _Control
         return _from_function(control, ensemble, form)
     return _cross_fit(theory, observable, ensemble, control, form, **options)
 
-# %% ../nbs/21_analysis.ipynb #2e1bc548
+# %% ../nbs/21_analysis.ipynb #4d8274a0
 def estimate(
     theory: Theory,
     observable,
@@ -200,9 +202,9 @@ def estimate(
     `control`: None (raw); a `Fit` (configurations it has seen are left out with a warning); a vector field or anything
     else that `fit` takes (cross-fitted over `folds`, by `method`, with keys split off `key`); or a function phi -> f.
     `errors`: "gamma" (pyerrors, each chain a replica) or "jackknife"; with `refit=True` the jackknife repeats the
-    cross-fitting without each block. Warns if the mean of f is more than 3 of its errors
-    away from 0, or if the kurtosis of O - f leaves its error uncertain by more than 40 %.
-    Raises `TypeError` or `ValueError` for arguments that do not belong together, or if no unseen configuration is left.
+    cross-fitting without each block. Warns if the mean of f is more than 3 of its errors away from 0, or if the
+    kurtosis of O - f leaves its error uncertain by more than 40 %. Raises `TypeError` or `ValueError` for arguments
+    that do not belong together, or if no unseen configuration is left.
     """
     observable, values, seconds = _measured(theory, observable, ensemble)
     if control is None:
@@ -216,7 +218,7 @@ def estimate(
         raise ValueError("refit=True needs errors='jackknife' and something to fit: a vector field or a strategy")
     return _with_refits(result, ensemble, control, options)
 
-# %% ../nbs/21_analysis.ipynb #9f2b1166
+# %% ../nbs/21_analysis.ipynb #a0cae16f
 def _measured(theory: Theory, observable, ensemble: Ensemble) -> tuple[Observable, np.ndarray, dict[str, float]]:
     observable, start = _check(theory, observable, ensemble), time.perf_counter()
     values = measure(observable, ensemble.configs, theory.shape)
@@ -254,7 +256,7 @@ def _improved(theory, observable, ensemble, values, found: _Control, errors: str
 
 def _warn_of_tails(result: Estimate, too_much: float = 0.4) -> None:
     """Warn where the error is known badly because few configurations make it."""
-    tails = tail_uncertainty(columns(result.fluctuations))
+    tails = tail_uncertainty(columns(result.samples))
     if (worst := tails.max()) > too_much:
         kurtosis = 3 + 4 * result.n_configs * worst**2
         warnings.warn(

@@ -85,7 +85,7 @@ def _check_field(field: Any, theory: Theory) -> None:
     if [getattr(part, "shape", None) for part in jax.tree.leaves(form)] != [theory.shape, ()]:
         raise TypeError(f"a vector field is called with a configuration and gives (g, div g), this one gives {form}")
 
-# %% ../nbs/18_fitting.ipynb #7332175a
+# %% ../nbs/18_fitting.ipynb #9832626c
 def fit(
     field: VectorField | Strategy,
     theory: Theory,
@@ -115,15 +115,14 @@ def fit_with_features(
     observable: Callable,
     ensemble: Ensemble,
     *,
+    method: Any,
     progress: bool,
     **options,
 ) -> Fit:
     """As `fit`, and what was solved keeps its features for whoever needs them next."""
     result = None
-    steps = fit_steps(field, theory, observable, ensemble, **options)
-    total = (
-        None if isinstance(field, Strategy) else getattr(options.get("method") or default_method(field), "steps", None)
-    )
+    steps = fit_steps(field, theory, observable, ensemble, method=method, **options)
+    total = None if isinstance(field, Strategy) else getattr(method or default_method(field), "steps", None)
     with tqdm(total=total, disable=not (progress and total), unit="step", leave=False) as bar:
         try:
             for result in steps:
@@ -134,7 +133,7 @@ def fit_with_features(
                 raise
             return replace(result, status="interrupted")
     if result is None:
-        raise ValueError(f"the method {options['method']!r} gave no fit")
+        raise ValueError(f"the method {method!r} gave no fit")
     return result
 
 # %% ../nbs/18_fitting.ipynb #da6bc8bd

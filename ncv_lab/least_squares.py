@@ -56,7 +56,7 @@ def profiles(field: VectorField, problem: Problem, masses: Sequence[float] | Non
             np.flatnonzero(np.array(problem.times) == t),
         )
 
-# %% ../nbs/15_least_squares.ipynb #957e5a37
+# %% ../nbs/15_least_squares.ipynb #1a970799
 def feature_matrix(field: VectorField, problem: Problem, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
     """The features (rows, F) of `field` on some configurations. Raises `ValueError` if they are not finite."""
     features = map_cores(field.features, problem.phi[rows], problem.dS[rows])
@@ -76,11 +76,8 @@ class Matrix(NamedTuple):
     def standardised(self, profile: np.ndarray | None, columns: np.ndarray) -> tuple[Moments, np.ndarray, np.ndarray]:
         """Moments of features @ profile and some observables, all of unit spread; how to get back to the features
         (F, m), and the units of the observables."""
-        q, y = (
-            self.features if profile is None else self.features @ scipy.sparse.csr_array(profile),
-            self.values[:, columns],
-        )
-        (q, inverse), (y, inverse_y) = map(_unit_spread, (q, y))
+        combined, y = _combined(self.features, profile), self.values[:, columns]
+        (q, inverse), (y, inverse_y) = map(_unit_spread, (combined, y))
         back = np.diag(inverse) if profile is None else profile * inverse[None, :]
         if self.rotates and q.shape[1] > len(q):
             sizes, u = np.linalg.eigh(q @ q.T)
@@ -88,6 +85,11 @@ class Matrix(NamedTuple):
             turn = q.T @ (u[:, kept] / np.sqrt(sizes[kept]))
             q, back = u[:, kept] * np.sqrt(sizes[kept]), back @ turn
         return moments(np.concatenate([q, y], axis=1), self.folds), back, inverse_y
+
+
+def _combined(features: np.ndarray, profile: np.ndarray | None) -> np.ndarray:
+    """features @ profile; profiles are mostly zeros."""
+    return features if profile is None else features @ scipy.sparse.csr_array(profile)
 
 
 def _unit_spread(numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -236,7 +238,7 @@ def _result(method: LeastSquares, field: VectorField, problem: Problem, solution
         },
     )
 
-# %% ../nbs/15_least_squares.ipynb #e3a34638
+# %% ../nbs/15_least_squares.ipynb #808e4620
 def influence(fit: Fit, problem: Problem, total: Float[np.ndarray, " F"]) -> Float[np.ndarray, "n k"]:
     """How much sum f over other configurations, of `total` features, owes to each configuration of a solved fit.
 
@@ -251,9 +253,8 @@ def influence(fit: Fit, problem: Problem, total: Float[np.ndarray, " F"]) -> Flo
 
     def one(part: tuple[np.ndarray | None, np.ndarray]) -> None:
         profile, columns = part
-        inside = q if profile is None else q @ scipy.sparse.csr_array(profile)
-        unit, inverse = _unit_spread(inside)
-        along = (total if profile is None else total @ profile) * inverse
+        unit, inverse = _unit_spread(_combined(q, profile))
+        along = _combined(total, profile) * inverse
         for ridge in np.unique(ridges[columns]):
             solved = solve_quickly(unit.T @ unit / len(q), np.column_stack([along, unit.T]), ridge)
             kept = 1 - 1 / len(q) - np.einsum("nm,mn->n", unit, solved[:, 1:]) / len(q)
