@@ -5,7 +5,8 @@
 # %% auto #0
 __all__ = ['atomic_write', 'register', 'pack', 'unpack', 'save_module', 'load_module']
 
-# %% ../nbs/01_io.ipynb #01a9aba1
+# %% ../nbs/01_io.ipynb #ff50643d
+import dataclasses
 import json
 import os
 import tempfile
@@ -96,9 +97,10 @@ def _describe(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     fields = {field: _describe(item, f"{path}.{field}", arrays) for field, item in vars(value).items()}
     return {"module": name, "fields": fields}
 
-# %% ../nbs/01_io.ipynb #9f185342
+# %% ../nbs/01_io.ipynb #739fff6c
 def unpack(description: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """The inverse of `pack`. Raises `ValueError` if a class is not registered or an array is missing."""
+    """The inverse of `pack`. Raises `ValueError` if a class is not registered or has other fields, or an array is
+    missing."""
     if not isinstance(description, dict):
         return description
     (kind, content), *rest = description.items()
@@ -113,8 +115,12 @@ def unpack(description: Any, arrays: dict[str, np.ndarray]) -> Any:
         return array if kind == "numpy" else jnp.asarray(array) if kind == "jax" else jax.random.wrap_key_data(array)
     if content not in _REGISTRY:
         raise ValueError(f"the file holds a {content}, which is not known here; import the module that registers it")
-    module = object.__new__(_REGISTRY[content])
-    for field, item in rest[0][1].items():
+    cls, fields = _REGISTRY[content], rest[0][1]
+    if set(fields) != (expected := {field.name for field in dataclasses.fields(cls)}):
+        written, read = (", ".join(sorted(names)) for names in (fields, expected))
+        raise ValueError(f"the file holds a {content} of {written}; here it has {read}: another version wrote the file")
+    module = object.__new__(cls)
+    for field, item in fields.items():
         object.__setattr__(module, field, unpack(item, arrays))
     return module
 

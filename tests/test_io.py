@@ -122,6 +122,15 @@ def test_unknown_class_and_missing_array_are_named():
 # ---- atomic_write ----
 
 
+def test_a_class_of_other_fields_is_refused():
+    "As written by a version whose Pair had no `rest`, or one more field."
+    description, arrays = pack(Pair("a", jnp.ones(2), (1,)))
+    fields = description["fields"]
+    for other in ({"name": fields["name"], "first": fields["first"]}, fields | {"scale": 1.0}):
+        with pytest.raises(ValueError, match=r"Pair of .*; here it has first, name, rest: another version"):
+            unpack(description | {"fields": other}, arrays)
+
+
 def test_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     target = tmp_path / "result.txt"
     target.write_text("old")
