@@ -706,6 +706,8 @@ d = { 'settings': {'branch': 'main', 'doc_baseurl': '', 'doc_host': '', 'git_url
                                          'ncv_lab.schwinger_dyson.SchwingerDyson.run': ( 'schwinger_dyson.html#schwingerdyson.run',
                                                                                          'ncv_lab/schwinger_dyson.py'),
                                          'ncv_lab.schwinger_dyson._or_raw': ('schwinger_dyson.html#_or_raw', 'ncv_lab/schwinger_dyson.py'),
+                                         'ncv_lab.schwinger_dyson._smeared': ( 'schwinger_dyson.html#_smeared',
+                                                                               'ncv_lab/schwinger_dyson.py'),
                                          'ncv_lab.schwinger_dyson.n_weights': ( 'schwinger_dyson.html#n_weights',
                                                                                 'ncv_lab/schwinger_dyson.py'),
                                          'ncv_lab.schwinger_dyson.resolved_widths': ( 'schwinger_dyson.html#resolved_widths',

@@ -169,14 +169,14 @@ def summed_jet(local: Callable, smeared: Float[Array, "T V J"], drift: Float[Arr
     value, slopes, generated = jet(local, smeared, drift, overlaps)
     return Jet(slice_sums(value, waves), slopes.sum(axis=(1, 2)), slice_sums(generated, waves))
 
-# %% ../nbs/13_local.ipynb #b52bcdb4
-def _power_tables(x: Float[Array, "J V"], degree: int, scale: Float[Array, " J"] | None):
+# %% ../nbs/13_local.ipynb #bcc82301
+def _power_tables(x: Float[Array, "J V"], degree: int, bounds: Float[Array, " J"] | None):
     """The powers h^n of h(x), n = 0..degree, and their first and second derivatives, (J, degree + 1, V) each."""
     h, slope, bend = x, jnp.ones_like(x), jnp.zeros_like(x)
-    if scale is not None:
-        s = scale.astype(x.dtype)[:, None]
-        slope = 1 / jnp.sqrt(1 + (x / s) ** 2)
-        h, bend = s * arcsinh(x / s), -x / s**2 * slope**3
+    if bounds is not None:
+        s = bounds.astype(x.dtype)[:, None]
+        c = 1 / jnp.sqrt(1 + (x / s) ** 2)
+        h, slope, bend = x * c, c**3, -3 * x / s**2 * c**5
     powers = jnp.stack(list(itertools.accumulate([jnp.ones_like(h), *[h] * degree], operator.mul)), axis=1)
     n = jnp.arange(degree + 1, dtype=x.dtype)[None, :, None]
     lower = lambda table: n * jnp.pad(table, ((0, 0), (1, 0), (0, 0)))[:, :-1]
@@ -188,9 +188,9 @@ def _sites_last(smeared: Float[Array, "... J"]) -> Float[Array, "J V"]:
     return jnp.moveaxis(smeared, -1, 0).reshape(smeared.shape[-1], -1)
 
 
-def _monomials(exponents, scale, smeared: Float[Array, "J V"], drift: Float[Array, "J V"], overlaps) -> Jet:
+def _monomials(exponents, bounds, smeared: Float[Array, "J V"], drift: Float[Array, "J V"], overlaps) -> Jet:
     """The jet of monomials with the sites along the last axis: (M, V), slopes (J, M, V)."""
-    tables = _power_tables(smeared, int(np.max(exponents)), scale)
+    tables = _power_tables(smeared, int(np.max(exponents)), bounds)
     p, first, second = ([row[n] for row, n in zip(rows, np.transpose(exponents), strict=True)] for rows in tables)
     fields = range(len(p))
     others = lambda *js: math.prod(p[i] for i in fields if i not in js)
@@ -202,25 +202,25 @@ def _monomials(exponents, scale, smeared: Float[Array, "J V"], drift: Float[Arra
         generated += sum(2 * overlaps[j, k] * first[j] * first[k] * others(j, k) for j, k in pairs)
     return Jet(others(), jnp.stack(slopes), generated)
 
-# %% ../nbs/13_local.ipynb #d20edc29
+# %% ../nbs/13_local.ipynb #37944df2
 @register
 class Polynomials(eqx.Module):
-    """The monomials prod_j h_j^{n_j}, h_j = s_j arcsinh(l_j / s_j), whose total degree is one of `degrees`: (..., J)
-    -> (..., M).
+    """The monomials prod_j h_j^{n_j}, h_j = l_j / sqrt(1 + (l_j / s_j)^2), whose total degree is one of `degrees`:
+    (..., J) -> (..., M).
 
-    `scale` holds the s_j, an array (J,); None leaves h_j = l_j.
+    `bounds` holds the s_j, an array (J,); None leaves h_j = l_j. Raises `ValueError` for no fields or bad degrees.
     """
 
     exponents: tuple[tuple[int, ...], ...] = eqx.field(static=True)
-    scale: Float[Array, " J"] | None
+    bounds: Float[Array, " J"] | None
 
-    def __init__(self, n_fields: int, degrees: Sequence[int], scale: Float[Array | np.ndarray, " J"] | None = None):
+    def __init__(self, n_fields: int, degrees: Sequence[int], bounds: Float[Array | np.ndarray, " J"] | None = None):
         if n_fields < 1 or not degrees or min(degrees) < 0:
             raise ValueError(f"needs n_fields >= 1 and degrees >= 0, got {n_fields} and {tuple(degrees)}")
         powers = itertools.product(range(max(degrees) + 1), repeat=n_fields)
         chosen = (p for p in powers if sum(p) in degrees)
         self.exponents = tuple(sorted(chosen, key=lambda p: (sum(p), *(-n for n in p))))
-        self.scale = None if scale is None else jnp.asarray(scale)
+        self.bounds = None if bounds is None else jnp.asarray(bounds)
 
     def __call__(self, smeared: Float[Array, "... J"]) -> Float[Array, "... M"]:
         """The monomials at each site."""
@@ -228,7 +228,7 @@ class Polynomials(eqx.Module):
 
     def jet(self, smeared: Float[Array, "... J"], drift: Float[Array, "... J"], overlaps: np.ndarray | None) -> Jet:
         """The monomials with their first and second derivatives in closed form, see `jet`."""
-        found = _monomials(self.exponents, self.scale, _sites_last(smeared), _sites_last(drift), overlaps)
+        found = _monomials(self.exponents, self.bounds, _sites_last(smeared), _sites_last(drift), overlaps)
         return Jet(*(jnp.moveaxis(part, -2, -1).reshape(*part.shape[:-2], *smeared.shape[:-1], -1) for part in found))
 
     def summed_jet(self, smeared: Float[Array, "T V J"], drift: Float[Array, "T V J"], overlaps, waves) -> Jet:
@@ -236,8 +236,8 @@ class Polynomials(eqx.Module):
         middle, halves = -(-smeared.shape[-1] // 2), []
         for side in (slice(middle), slice(middle, None)):
             factors = [exponents[side] for exponents in self.exponents]
-            every, scale = sorted(set(factors)), None if self.scale is None else self.scale[side]
-            found = _monomials(every, scale, *(_sites_last(x)[side] for x in (smeared, drift)), overlaps[side, side])
+            every, bounds = sorted(set(factors)), None if self.bounds is None else self.bounds[side]
+            found = _monomials(every, bounds, *(_sites_last(x)[side] for x in (smeared, drift)), overlaps[side, side])
             found = Jet(*(part.reshape(*part.shape[:-1], *smeared.shape[:-1]) for part in found))
             halves.append((found, np.array([every.index(factor) for factor in factors])))
         (a, i), (b, j) = halves

@@ -20,7 +20,7 @@ def ratio_on_others(theory, observable, n, *, seed=0, others=2000, **options):
 
 def test_strong_coupling_all_times_at_once():
     fit, ratio = ratio_on_others(ncv.Phi4((20, 20), 0.1, 24.0), ncv.Correlator(), 1000, ladder=(LADDER[0], LADDER[-2]))
-    assert ratio.min() > 130 and ratio[10] > 210
+    assert ratio.min() > 500 and ratio[10] > 600
     assert next(iter(fit.diagnostics["tried"])) == "linear" and isinstance(fit.method, ncv.SchwingerDyson)
 
 
@@ -56,7 +56,7 @@ def test_momentum_and_local_observables():
     assert ratio.min() > 10
     local = ncv.as_observable(lambda phi: jnp.stack([(phi**2).mean(), theory.action(phi) / phi.size, abs(phi.mean())]))
     _, ratio = ratio_on_others(theory, local, 500, ladder=SHORT)
-    assert (ratio > np.array([20, 20, 3])).all()
+    assert (ratio > np.array([20, 50, 3])).all()  # the quadratic functions without a bound make the action better known
 
 
 def test_a_strategy_takes_no_method():
