@@ -141,7 +141,7 @@ def _mass(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
     say("\n".join(f"{name:9}{mass}" for name, mass in masses.items()))
     return {"n_configs": best.n_configs, **{name: vars(mass) for name, mass in masses.items()}}
 
-# %% ../nbs/37_cli.ipynb #7cf78ecd
+# %% ../nbs/37_cli.ipynb #f3a6a3d5
 def _demo(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
     from ncv_lab.demo import demonstrate, picture, table
     from ncv_lab.io import atomic_write
@@ -159,8 +159,7 @@ def _demo(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
         {
             **{name: getattr(case.theory, name) for name in ("shape", "m2", "lam")},
             "seconds": case.seconds,
-            "linear": record(case.linear),
-            "neural": record(case.neural),
+            **{name: record(getattr(case, name)) for name in ("linear", "solved", "neural")},
         }
         for case in cases
     ]

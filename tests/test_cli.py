@@ -118,7 +118,7 @@ def test_demo(tmp_path, capsys):
     assert (tmp_path / "new/out/demo.png").read_bytes().startswith(b"\x89PNG")
     cases = json.loads((tmp_path / "new/out/demo.json").read_text())["cases"]
     assert [case["lam"] for case in cases] == [0.5, 24.0]
-    assert all(min(case["linear"]["sigma_ratio"]) > 1 for case in cases)
+    assert all(min(case["solved"]["sigma_ratio"]) > min(case["linear"]["sigma_ratio"]) > 1 for case in cases)
     assert [case["neural"]["labels"] for case in cases] == [["C(4)"]] * 2
     assert sorted(path.name for path in (tmp_path / "new/out").iterdir()) == ["demo.json", "demo.png"]
 
