@@ -34,13 +34,14 @@ class Tuning(eqx.Module):
     length: Float[Array, ""]
     mass_squared: Float[Array, ""]
 
-# %% ../nbs/06_sampler.ipynb #2abb4a38
+# %% ../nbs/06_sampler.ipynb #e751b437
 @register
 class HMC(eqx.Module):
     """Hybrid Monte Carlo with Fourier acceleration, or with unit masses if `fourier` is False.
 
     `trajectory_length` is an angle with Fourier acceleration and a time without; None means a quarter period of the
-    slowest mode. Each trajectory varies it by the fraction `jitter`. The step size is tuned to `target_acceptance`.
+    slowest mode. Each trajectory varies it by the fraction `jitter`. The step size is tuned to `target_acceptance`; a
+    lattice of fewer than 256 sites takes the step that 256 would.
     """
 
     fourier: bool = eqx.field(static=True, default=True)
@@ -188,7 +189,7 @@ def _totals(chains: Chains) -> tuple[float, ...]:
         )
     return totals
 
-# %% ../nbs/06_sampler.ipynb #8b77b763
+# %% ../nbs/06_sampler.ipynb #bdc255aa
 def _mass_squared(theory: Theory, modes: np.ndarray) -> float:
     """M^2 from the two lowest modes, their propagator being about 1 / (khat^2 + M^2); at least lowest khat^2 / 100."""
     lowest = 4 * np.sin(np.pi / max(theory.shape)) ** 2
@@ -198,13 +199,13 @@ def _mass_squared(theory: Theory, modes: np.ndarray) -> float:
 
 def _tune(theory: Theory, chains: Chains, modes: np.ndarray, part: float) -> Chains:
     """New tuning from the last trajectories and their acceptance, when this part of the thermalisation is done."""
-    method, tuning, (count, accepted, *_) = chains.method, chains.tuning, np.asarray(chains.totals)
-    mass_squared = float(tuning.mass_squared)
+    mass_squared, (count, accepted, *_) = float(chains.tuning.mass_squared), np.asarray(chains.totals)
     if part <= 0.5 and accepted:
         mass_squared = (mass_squared * _mass_squared(theory, modes)) ** 0.5
     # Acceptance erfc(c h^2): S. Gupta, A. Irback, F. Karsch and B. Petersson, Phys. Lett. B 242 (1990) 437.
-    change = erfcinv(method.target_acceptance) / erfcinv(np.clip(accepted / count, 1e-3, 0.999))
-    step = float(tuning.step_size) * float(np.clip(change**0.5, 1 / 3, 2)) ** min(1.0, 0.3 / part)
+    wanted = erfcinv(chains.method.target_acceptance) * min(1.0, volume(theory.shape) / 256) ** 0.5
+    change = wanted / erfcinv(np.clip(accepted / count, 1e-3, 0.999))
+    step = float(chains.tuning.step_size) * float(np.clip(change**0.5, 1 / 3, 2)) ** min(1.0, 0.3 / part)
     return _tuned(chains, step, mass_squared)
 
 
@@ -233,7 +234,7 @@ def _choose_thin(theory: Theory, chains: Chains, n_pilot: int = 200) -> Generato
     slowest = max(tau_int(series.T)[0] for series in np.moveaxis(np.concatenate(history), -1, 0))
     return chains, max(1, round(2 * slowest))
 
-# %% ../nbs/06_sampler.ipynb #08ed8bfb
+# %% ../nbs/06_sampler.ipynb #9f3672c9
 def _check_key(key) -> Key[Array, ""]:
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
         return jax.random.key(int(key))
@@ -255,8 +256,7 @@ def _count_chains(n_configs: int, n_chains: int | None) -> int:
         return next((n for n in (20, 25, 16, 32, *range(64, 1, -1)) if n_configs % n == 0 and n_configs >= 4 * n), 1)
     _check_count("n_chains", n_chains, 1)
     if n_configs % n_chains:
-        low = n_configs // n_chains * n_chains
-        near = [n for n in (low, low + n_chains) if n]
+        near = [n * n_chains for n in (n_configs // n_chains, n_configs // n_chains + 1) if n]
         raise ValueError(
             f"{n_chains} chains cannot share {n_configs} configurations equally; the nearest valid numbers are {near}"
         )
