@@ -133,7 +133,7 @@ class Stream(NamedTuple):
         inverse, inverse_y = map(_inverse, np.split(spread, [left.shape[1]]))
         return small.combine(np.diag(np.concatenate([inverse, inverse_y]))), left * inverse[None, :], inverse_y
 
-# %% ../nbs/15_least_squares.ipynb #4a305f7e
+# %% ../nbs/15_least_squares.ipynb #82872fbb
 @register
 class LeastSquares(eqx.Module):
     """Solve a field that is linear in its weights by ridge regression, all observables at once.
@@ -176,8 +176,10 @@ class LeastSquares(eqx.Module):
         self.masses = None if masses is None else tuple(float(M) for M in masses)
         self.memory, self.cautious = float(memory), bool(cautious)
 
-    def run(self, field: VectorField, problem: Problem, *, key=None, resume: Fit | None = None) -> Iterator[Fit]:
-        """Yield the one `Fit` of the solve."""
+    def run(
+        self, field: VectorField, problem: Problem, *, key=None, resume: Fit | None = None, at_least: float = 0.0
+    ) -> Iterator[Fit]:
+        """Yield the one `Fit` of the solve, that of the middle time alone if the ratio there is below `at_least`."""
         if not is_linear(field):
             raise TypeError(f"a {type(field).__name__} that is not linear in its weights cannot be solved; use Adam")
         start = time.perf_counter()
@@ -193,6 +195,10 @@ class LeastSquares(eqx.Module):
             profiles(field, problem, self.masses), key=lambda part: part[1][0] == len(problem.times) // 2
         )
         parts = [solved(middle)]
+        if others and parts[0][1].held_out[0] ** -0.5 < at_least:
+            one = problem.at(problem.times[middle[1][0]])
+            yield _result(self, field, one, parts[0][1], time.perf_counter() - start)
+            return
         if others:  # one time on each core: matrices this small are slower when two cores share one
             near = int(np.searchsorted(ridges, parts[0][1].ridge[0]))
             with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:

@@ -98,7 +98,7 @@ LADDER = (
     Rung("random", ((SITE, NEAR), (0, 2, 4)), (1, 3), (_smeared(0.1, 0.3), (1, 3, 5)), CLOSE, 4.5, networks=8),
 )
 
-# %% ../nbs/17_schwinger_dyson.ipynb #b9a46579
+# %% ../nbs/17_schwinger_dyson.ipynb #8c072086
 FEW = 400  # configurations, below which ridges are chosen cautiously
 
 
@@ -126,9 +126,10 @@ class SchwingerDyson(eqx.Module):
             field = rung.field(problem.phi, **self._needs(problem.observable))
             if best is not None and n_weights(field, self.masses) > 0.6 * problem.n_configs - 35:
                 continue
-            (fit,) = method.run(field, problem)
+            half = 0.0 if best is None else best.validation_ratio[len(problem.times) // 2] / 2
+            (fit,) = method.run(field, problem, at_least=half)
             tried[rung.name] = fit.validation_ratio
-            if best is None or score(fit) > score(best):
+            if best is None or (len(fit.labels) == len(best.labels) and score(fit) > score(best)):
                 best = fit
             seconds = time.perf_counter() - begin
             yield replace(

@@ -42,6 +42,13 @@ def test_cross_fitted_estimate_is_right(theory):
         assert (abs(best.value - exact) < 4.5 * best.error).all() and best.error_ratio.min() > 10
 
 
+def test_a_rung_that_does_half_as_well_in_the_middle_is_not_solved_for_all_times():
+    theory = ncv.Phi4((8, 8), 0.1, 24.0)
+    fit, ratio = ratio_on_others(theory, ncv.Correlator(), 300, ladder=(LADDER[2], LADDER[0]))
+    assert [len(tried) for tried in fit.diagnostics["tried"].values()] == [5, 1]
+    assert fit.labels == ncv.Correlator().labels(theory.shape) and ratio.min() > 10
+
+
 def test_it_gives_way_where_it_cannot_help():
     "White noise is no function of this theory: nothing correlates with it, and f is 0."
     theory = ncv.Phi4((6, 4), 0.3, 6.0)
