@@ -5,8 +5,9 @@
 # %% auto #0
 __all__ = ['atomic_write', 'register', 'pack', 'unpack', 'save_module', 'load_module']
 
-# %% ../nbs/01_io.ipynb #ff50643d
+# %% ../nbs/01_io.ipynb #54105d88
 import dataclasses
+import inspect
 import json
 import os
 import tempfile
@@ -97,10 +98,10 @@ def _describe(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     fields = {field: _describe(item, f"{path}.{field}", arrays) for field, item in vars(value).items()}
     return {"module": name, "fields": fields}
 
-# %% ../nbs/01_io.ipynb #739fff6c
+# %% ../nbs/01_io.ipynb #15fb346c
 def unpack(description: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """The inverse of `pack`. Raises `ValueError` if a class is not registered or has other fields, or an array is
-    missing."""
+    """The inverse of `pack`; fields that a class has got since have their defaults. Raises `ValueError` if a class is
+    not registered or has other fields, or an array is missing."""
     if not isinstance(description, dict):
         return description
     (kind, content), *rest = description.items()
@@ -116,13 +117,24 @@ def unpack(description: Any, arrays: dict[str, np.ndarray]) -> Any:
     if content not in _REGISTRY:
         raise ValueError(f"the file holds a {content}, which is not known here; import the module that registers it")
     cls, fields = _REGISTRY[content], rest[0][1]
-    if set(fields) != (expected := {field.name for field in dataclasses.fields(cls)}):
-        written, read = (", ".join(sorted(names)) for names in (fields, expected))
-        raise ValueError(f"the file holds a {content} of {written}; here it has {read}: another version wrote the file")
     module = object.__new__(cls)
-    for field, item in fields.items():
+    for field, item in (fields | _added_since(cls, fields)).items():
         object.__setattr__(module, field, unpack(item, arrays))
     return module
+
+
+def _added_since(cls: type, fields: dict) -> dict:
+    """The fields of a class that a file does not have, described by their defaults. Raises `ValueError` if one has
+    none, or if the file has others."""
+    known = {field.name for field in dataclasses.fields(cls)}
+    parameters = inspect.signature(cls).parameters
+    added = {name: parameters[name].default for name in known - set(fields) if name in parameters}
+    if set(fields) | set(added) != known or inspect.Parameter.empty in added.values():
+        written, read = (", ".join(sorted(names)) for names in (fields, known))
+        raise ValueError(
+            f"the file holds a {cls.__name__} of {written}; here it has {read}: another version wrote the file"
+        )
+    return {name: _describe(default, name, {}) for name, default in added.items()}
 
 # %% ../nbs/01_io.ipynb #19443bd0
 def save_module(path: str | os.PathLike, value: Any, *, kind: str) -> None:

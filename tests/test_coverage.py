@@ -79,9 +79,7 @@ def test_pulls_of_nonlinear_fields(family):
 @pytest.mark.parametrize("lam", [0.5, 24.0])
 @pytest.mark.parametrize("family", ["SchwingerDyson", "NeuralSchwingerDyson"])
 def test_pulls_of_rich_fields(family, lam):
-    """The whole ladder, and trained networks, on 400 configurations. Two miss their bounds: `SchwingerDyson` at
-    lam = 24 that of the mean, with -0.23 at t = 0, since O - f is skewed there and low values come with small errors;
-    and networks at lam = 0.5 that of the standard deviation, with 1.123 at t = 2."""
+    """The whole ladder, and trained networks, on 400 configurations."""
     control = ncv.SchwingerDyson() if family == "SchwingerDyson" else neural((8,))
     options = {} if family == "SchwingerDyson" else {"method": ncv.VariableProjection(10, check_every=10)}
     raw, improved, ratio = pulls(8, lam, 20, 20, control, ALL, **options)

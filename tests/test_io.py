@@ -131,6 +131,12 @@ def test_a_class_of_other_fields_is_refused():
             unpack(description | {"fields": other}, arrays)
 
 
+def test_a_field_that_came_later_has_its_default():
+    description, arrays = pack(ncv.Adam(10))
+    older = {name: value for name, value in description["fields"].items() if name != "pace"}
+    assert unpack(description | {"fields": older}, arrays) == ncv.Adam(10)
+
+
 def test_failure_leaves_the_old_file_and_nothing_else(tmp_path):
     target = tmp_path / "result.txt"
     target.write_text("old")
