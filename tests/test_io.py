@@ -119,9 +119,6 @@ def test_unknown_class_and_missing_array_are_named():
         unpack({"module": "Stranger", "fields": {}}, {})
 
 
-# ---- atomic_write ----
-
-
 def test_a_class_of_other_fields_is_refused():
     "As written by a version whose Pair had no `rest`, or one more field."
     description, arrays = pack(Pair("a", jnp.ones(2), (1,)))
@@ -135,6 +132,9 @@ def test_a_field_that_came_later_has_its_default():
     description, arrays = pack(ncv.Adam(10))
     older = {name: value for name, value in description["fields"].items() if name != "pace"}
     assert unpack(description | {"fields": older}, arrays) == ncv.Adam(10)
+
+
+# ---- atomic_write ----
 
 
 def test_failure_leaves_the_old_file_and_nothing_else(tmp_path):
