@@ -19,9 +19,9 @@ import jax.numpy as jnp
 import numpy as np
 
 import ncv_lab as ncv
-from ncv_lab.network import unfold
-from ncv_lab.problem import pose
-from ncv_lab.stein import stein
+from ncv_lab.fields.control_variates import stein
+from ncv_lab.fields.odd_mlp import unfold
+from ncv_lab.fitting.data import pose
 
 SHAPES = (20, 20), (40, 40)
 SIZES = (5, 4), (1, 16), (5, 32)  # layers x neurons

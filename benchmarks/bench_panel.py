@@ -12,10 +12,9 @@ import jax
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 
-from browser import Driver, open_page, voila
-
 import ncv_lab as ncv
-from ncv_lab.panel_state import LabState, make_field, make_method
+from browser import Driver, open_page, voila
+from ncv_lab.panels.state import LabState, make_field, make_method
 
 # The large number is a dash when a fit begins, until the first point of its curve is there.
 WATCH = """

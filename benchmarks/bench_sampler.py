@@ -20,9 +20,9 @@ import numpy as np
 from scipy.special import erfcinv
 
 import ncv_lab  # noqa: F401  (switches on float64)
-from ncv_lab.action import Phi4, Theory
-from ncv_lab.ensemble import tau_int
-from ncv_lab.sampler import HMC, sample
+from ncv_lab.sampling.autocorrelation import tau_int
+from ncv_lab.sampling.hmc import HMC, sample
+from ncv_lab.theory.action import Phi4, Theory
 
 N_CHAINS = 20
 CASES = [  # shape, m2, lam, least ratio

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 
 from ncv_lab.cli import main
-from ncv_lab.ensemble import load_ensemble
-from ncv_lab.problem import load_fit
+from ncv_lab.fitting.result import load_fit
+from ncv_lab.sampling.ensemble import load_ensemble
 
 SAMPLE = ["sample", "--shape", "8x4", "--m2", "0.1", "--lam", "0.5", "--n-configs", "400", "--chains", "10"]
 

@@ -9,14 +9,14 @@ import numpy as np
 import pytest
 
 from ncv_lab import plotting
-from ncv_lab.action import Phi4
-from ncv_lab.analysis import estimate
-from ncv_lab.descent import Adam
-from ncv_lab.fitting import fit
-from ncv_lab.network import OddMLP
-from ncv_lab.observables import AbsMagnetisation, Correlator, as_observable
-from ncv_lab.sampler import sample
-from ncv_lab.spectrum import fit_mass
+from ncv_lab.analysis.estimate import estimate
+from ncv_lab.analysis.spectrum import fit_mass
+from ncv_lab.fields.odd_mlp import OddMLP
+from ncv_lab.fitting.adam import Adam
+from ncv_lab.fitting.fit import fit
+from ncv_lab.sampling.hmc import sample
+from ncv_lab.theory.action import Phi4
+from ncv_lab.theory.observables import AbsMagnetisation, Correlator, as_observable
 
 THEORY = Phi4((8, 4), m2=0.1, lam=0.5)
 FIELD = OddMLP(THEORY.shape, depth=0, symmetric="time")

@@ -160,4 +160,4 @@ def test_public_names_have_docstrings(module):
 
 def test_types_are_checked_in_tests():
     with pytest.raises(TypeCheckError):
-        ncv_lab.lattice.neighbour_sum("not a field")
+        ncv_lab.theory.lattice.neighbour_sum("not a field")

@@ -21,7 +21,7 @@ clean, export = nbdev_clean.__wrapped__, nbdev_export.__wrapped__
 
 ROOT = Path(__file__).resolve().parent.parent
 PARTS = ["settings.ini", "index.ipynb", "README.md", "nbs", "ncv_lab", str(readme.IMAGES)]
-UNWATCHED = {"__pycache__", ".ipynb_checkpoints"}
+UNWATCHED = {"__pycache__", ".ipynb_checkpoints", "_modidx.py"}
 
 
 def copy(root):
@@ -36,13 +36,11 @@ def copy(root):
 
 
 def make(root):
-    "Clean, export and write the README below root. Chapters of the library, nbs/NN_*.ipynb, keep no outputs."
+    "Clean, export and write the README below root."
     for module in generated(root):
         module.unlink()
     with contextlib.chdir(root):
         clean()
-        for chapter in sorted(Path("nbs").glob("[0-9]*.ipynb")):
-            clean(fname=str(chapter), clear_all=True)
         export()
         if Path("index.ipynb").exists():
             readme.write()

@@ -1,0 +1,1 @@
+"""Vector fields with an exact divergence, each of which gives a control variate."""

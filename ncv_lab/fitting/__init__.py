@@ -1,0 +1,1 @@
+"""Control variates are fitted: trained by Adam, or solved by linear equations."""

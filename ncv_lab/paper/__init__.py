@@ -1,0 +1,1 @@
+"""The trainings, the table and the figures of arXiv:2312.08228."""

@@ -1,0 +1,1 @@
+"""Markov chains: Hybrid Monte Carlo, autocorrelation, and ensembles of configurations."""

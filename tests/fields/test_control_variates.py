@@ -1,0 +1,209 @@
+"""Control variates: mean zero, exact divergences, sums of fields, and the free field without noise."""
+
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+import ncv_lab as ncv
+from helpers import field, network
+from ncv_lab.fields.control_variates import ControlVariate, dense_divergence, is_linear, stein
+from ncv_lab.theory.lattice import khat_squared, volume
+from ncv_lab.utils.batching import map_configs
+
+
+def free_configs(shape, m2, n, seed=0):
+    "Exact independent configurations of the free theory."
+    noise = jnp.fft.fftn(field((n, *shape), seed), axes=range(1, 1 + len(shape)))
+    modes = noise / jnp.sqrt(khat_squared(shape) + m2)[None]
+    return jnp.fft.ifftn(modes, axes=range(1, 1 + len(shape))).real
+
+
+def assert_zero(values):
+    "The mean of independent values is zero within four errors; and they do vary."
+    values = np.asarray(values)
+    error = values.std() / len(values) ** 0.5
+    assert error > 0 and abs(values.mean()) < 4 * error
+
+
+# ---- <f> = 0 ----
+
+
+@pytest.mark.parametrize("shape", [(8,), (6, 4), (4, 3, 2)])
+@pytest.mark.parametrize("depth, symmetric", [(0, False), (1, True), (3, "time")])
+def test_mean_zero_in_the_free_theory(shape, depth, symmetric):
+    theory, net = ncv.Phi4(shape, 0.3, 0.0), network(shape, depth, symmetric)
+    assert_zero(map_configs(ControlVariate(net, theory), free_configs(shape, 0.3, 20_000)))
+
+
+def test_mean_is_not_zero_for_another_action():
+    # With a wrong mass the check above would notice: for g = phi, <f> = (m2_true - m2) <phi . phi>.
+    theory, net = ncv.Phi4((6, 4), 0.36, 0.0), ncv.OddMLP((6, 4), depth=0)
+    net = net.with_weights(jnp.zeros(24).at[0].set(1))
+    f = np.asarray(map_configs(ControlVariate(net, theory), free_configs((6, 4), 0.3, 20_000)))
+    assert abs(f.mean()) > 6 * f.std() / len(f) ** 0.5
+
+
+@pytest.fixture(scope="module")
+def chain():
+    "Independent draws of the interacting chain: free configurations with weights: 4 sites, lam = 0.5."
+    free, n = ncv.Phi4((4,), 1.0, 0.0), 400_000
+    theory = ncv.Phi4((4,), 0.1, 0.5)
+    configs = free_configs((4,), 1.0, n)
+    log_weight = map_configs(lambda phi: free.action(phi) - theory.action(phi), configs)
+    weight = np.exp(np.asarray(log_weight))
+    return theory, configs, weight
+
+
+def assert_weighted_zero(values, weight):
+    values = np.asarray(values) * weight / weight.mean()
+    assert abs(values.mean()) < 4 * values.std() / len(values) ** 0.5
+
+
+@pytest.mark.parametrize("depth", [0, 1, 3])
+def test_mean_zero_in_the_interacting_chain(chain, depth):
+    theory, configs, weight = chain
+    assert_weighted_zero(map_configs(ControlVariate(network((4,), depth), theory), configs), weight)
+
+
+def test_weights_reproduce_the_transfer_matrix(chain):
+    _theory, configs, weight = chain
+    for t, exact in enumerate(ncv.chain_correlator(4, 0.1, 0.5)):
+        values = np.asarray(map_configs(ncv.Correlator().at(t), configs))
+        assert_weighted_zero(values - exact, weight)
+
+
+def test_schwinger_dyson(chain):
+    "<phi_x dS/dphi_y> = delta_xy, the control variates of single unit weights."
+    theory, configs, weight = chain
+    products = map_configs(lambda phi: jnp.outer(phi, theory.gradient(phi)), configs)
+    products = np.asarray(products) * (weight / weight.mean())[:, None, None]
+    pulls = (products.mean(0) - np.eye(4)) / products.std(0) * len(weight) ** 0.5
+    assert abs(pulls).max() < 4.5
+
+
+# ---- the free field, no noise ----
+
+
+@pytest.mark.parametrize("shape, m2, t, exact", [
+    ((20, 20), 0.1, 0, 0.0783746246), ((20, 20), 0.1, 10, 0.0067097550), ((6, 4), 0.3, 2, 0.10390126669)])  # fmt: skip
+def test_zero_variance_has_the_known_values(shape, m2, t, exact):
+    theory, phi = ncv.Phi4(shape, m2, 0.0), field(shape)
+    improved = ncv.Correlator().at(t)(phi) - ncv.control_variate(ncv.free_field(shape, m2, t), theory, phi)
+    np.testing.assert_allclose(improved, exact, rtol=0, atol=5e-11)
+
+
+@functools.cache
+def improved(shape):
+    "All O(t) and O(t) - f of the free theory as a function of (phi, m2)."
+    times = range(shape[0] // 2 + 1)
+    fields = jax.vmap(lambda weights: ncv.OddMLP(shape, depth=0, symmetric="time").with_weights(weights))
+
+    @jax.jit
+    def all_times(phi, m2, weights):
+        theory = ncv.Phi4(shape, m2, 0.0 * m2)
+        raw = ncv.Correlator()(phi)
+        return raw, raw - jax.vmap(lambda field: ncv.control_variate(field, theory, phi))(fields(weights))
+
+    def evaluate(phi, m2):
+        weights = jnp.stack([ncv.free_field(shape, m2, t).kernels[0] for t in times])
+        return all_times(phi, jnp.asarray(m2), weights)
+
+    return evaluate
+
+
+@given(
+    st.sampled_from([(8,), (7,), (6, 4), (5, 3), (4, 3, 2)]),
+    st.integers(0, 99),
+    st.floats(0.05, 3.0),
+    st.floats(0.1, 3.0),
+)
+def test_zero_variance_on_any_configuration(shape, seed, m2, size):
+    raw, without_noise = improved(shape)(size * field(shape, seed), m2)
+    exact = np.asarray(ncv.free_correlator(shape, m2))
+    # Rounding is that of the largest number that cancels.
+    scale = max(exact[0], float(abs(raw).max())) * 8 / min(m2, 1)
+    np.testing.assert_allclose(without_noise, exact, rtol=0, atol=2e-15 * scale * volume(shape) ** 0.5)
+
+
+# ---- the protocol ----
+
+
+class Cubic:
+    "A field that is no OddMLP, in plain Python."
+
+    def __call__(self, phi):
+        return phi**3, 3 * jnp.sum(phi**2)
+
+
+def test_control_variate_is_eq_5():
+    theory, phi = ncv.Phi4((6, 4), 0.1, 24.0), field((6, 4))
+    direct = 3 * (phi**2).sum() - (phi**3 * theory.gradient(phi)).sum()
+    np.testing.assert_allclose(ncv.control_variate(Cubic(), theory, phi), direct, rtol=1e-13)
+    np.testing.assert_allclose(stein(Cubic(), phi, theory.gradient(phi)), direct, rtol=1e-13)
+    np.testing.assert_allclose(ControlVariate(ncv.FunctionField(lambda p: p**3), theory)(phi), direct, rtol=1e-13)
+
+
+def test_protocols():
+    deep, linear = network((6, 4), 1), network((6, 4), 0)
+    assert isinstance(deep, ncv.VectorField) and isinstance(linear, ncv.LinearField)
+    assert is_linear(linear) and not is_linear(deep) and not is_linear(Cubic())
+    assert is_linear(ncv.SumField(linear, linear)) and not is_linear(ncv.SumField(linear, deep))
+
+
+@pytest.mark.parametrize("shape", [(5,), (4, 3), (3, 2, 2)])
+def test_dense_divergence(shape):
+    phi, matrix = field(shape), field((volume(shape), volume(shape)), 1)
+
+    def g(phi):
+        return jnp.sin(matrix @ phi.ravel()).reshape(shape)
+
+    jacobian = jax.jacobian(g)(phi).reshape(volume(shape), -1)
+    np.testing.assert_allclose(dense_divergence(g, phi), jnp.trace(jacobian), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(ncv.FunctionField(g)(phi)[1], jnp.trace(jacobian), rtol=0, atol=1e-10)
+
+
+@pytest.mark.parametrize("shape, depths", [((6,), (0, 3)), ((5, 4), (0, 0)), ((5, 4), (1, 2)), ((3, 2, 2), (0, 3))])
+def test_divergence_of_a_sum(shape, depths):
+    phi = field(shape)
+    total = ncv.SumField(network(shape, depths[0], False), network(shape, depths[1], True))
+    compiled = jax.jit(lambda phi: total(phi))
+    g, div = compiled(phi)
+    jacobian = jax.jit(jax.jacrev(lambda phi: total(phi)[0]))(phi).reshape(volume(shape), -1)
+    np.testing.assert_allclose(div, jnp.trace(jacobian), rtol=0, atol=1e-10)
+    np.testing.assert_allclose(g, sum(part(phi)[0] for part in total.fields), atol=1e-14)
+    np.testing.assert_allclose(compiled(-phi)[0], -g, atol=1e-13)
+    move, axes = (1, 2, 1)[: len(shape)], range(len(shape))
+    np.testing.assert_allclose(compiled(jnp.asarray(np.roll(phi, move, axes)))[0], np.roll(g, move, axes), atol=1e-12)
+
+
+def test_a_sum_of_linear_fields_is_linear():
+    shape = (5, 4)
+    total = ncv.SumField(*(ncv.OddMLP(shape, depth=0, symmetric=s) for s in ("time", True, False)))
+    phi, dS = field(shape), field(shape, 1)
+    features = total.features(phi, dS)
+    weights = field(features.shape, 2)
+    assert features.shape == (3 + 9 + 20,)
+    np.testing.assert_allclose(features @ weights, stein(total.with_weights(weights), phi, dS), atol=1e-11)
+
+
+def test_a_matrix_of_weights_gives_a_vector():
+    theory, net, phi = ncv.Phi4((6, 4), 0.1, 24.0), ncv.OddMLP((6, 4), depth=0, symmetric=True), field((6, 4))
+    weights = field((12, 5), 1)
+    both = ControlVariate(net, theory, weights)(phi)
+    single = [ncv.control_variate(net.with_weights(column), theory, phi) for column in weights.T]
+    np.testing.assert_allclose(both, single, atol=1e-11)
+
+
+def test_jit_vmap_grad():
+    theory, net, configs = ncv.Phi4((6, 4), 0.1, 24.0), network((6, 4), 2), field((4, 6, 4))
+    f = jax.jit(jax.vmap(lambda phi: ncv.control_variate(net, theory, phi)))(configs)
+    np.testing.assert_allclose(f[1], ncv.control_variate(net, theory, configs[1]), atol=1e-11)
+    slope = jax.grad(lambda phi: ncv.control_variate(net, theory, phi))(configs[0])
+    step = field((6, 4), 5)
+    moved = [ncv.control_variate(net, theory, configs[0] + s * 1e-5 * step) for s in (1, -1)]
+    np.testing.assert_allclose(jnp.vdot(slope, step), (moved[0] - moved[1]) / 2e-5, rtol=1e-6)

@@ -1,0 +1,105 @@
+"""The default control variate: what it reaches, that it is honest, and that it gives way where it cannot help."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+import ncv_lab as ncv
+from ncv_lab.fitting.ladder import LADDER, resolved_widths
+
+SHORT = LADDER[:2]
+
+
+def ratio_on_others(theory, observable, n, *, seed=0, others=2000, **options):
+    train, rest = ncv.sample(theory, n + others, jax.random.key(seed), progress=False).split(n)
+    fit = ncv.fit(ncv.SchwingerDyson(**options), theory, observable, train, progress=False)
+    values = ncv.measure(observable, rest.flat, theory.shape)
+    return fit, ncv.sigma_ratio(values, values - fit.controls(rest))
+
+
+def test_strong_coupling_all_times_at_once():
+    fit, ratio = ratio_on_others(ncv.Phi4((20, 20), 0.1, 24.0), ncv.Correlator(), 1000, ladder=(LADDER[0], LADDER[-2]))
+    assert ratio.min() > 500 and ratio[10] > 600
+    assert next(iter(fit.diagnostics["tried"])) == "linear" and isinstance(fit.method, ncv.SchwingerDyson)
+
+
+@pytest.mark.parametrize("shape", [(64,), (8, 8, 8), (4, 4, 4, 4)], ids=str)
+def test_other_dimensions(shape):
+    _, ratio = ratio_on_others(ncv.Phi4(shape, 0.5, 2.0), ncv.Correlator(), 300, others=600, ladder=SHORT)
+    assert ratio.min() > 8
+
+
+@pytest.mark.parametrize("theory", [ncv.Phi4((8,), 0.1, 24.0), ncv.Phi4((6, 4), 0.3, 0.0)], ids=["chain", "free"])
+def test_cross_fitted_estimate_is_right(theory):
+    ensemble = ncv.sample(theory, 1000, jax.random.key(11), progress=False)
+    control = ncv.SchwingerDyson(ladder=SHORT)
+    best = ncv.estimate(theory, ncv.Correlator(), ensemble, control=control, folds=3, progress=False)
+    if theory.is_free:
+        np.testing.assert_allclose(best.value, ncv.free_correlator(theory.shape, float(theory.m2)), rtol=1e-4)
+    else:
+        exact = ncv.chain_correlator(8, 0.1, 24.0)
+        assert (abs(best.value - exact) < 4.5 * best.error).all() and best.error_ratio.min() > 10
+
+
+def test_a_rung_that_does_half_as_well_in_the_middle_is_not_solved_for_all_times():
+    theory = ncv.Phi4((8, 8), 0.1, 24.0)
+    fit, ratio = ratio_on_others(theory, ncv.Correlator(), 300, ladder=(LADDER[2], LADDER[0]))
+    assert [len(tried) for tried in fit.diagnostics["tried"].values()] == [5, 1]
+    assert fit.labels == ncv.Correlator().labels(theory.shape) and ratio.min() > 10
+
+
+def test_it_gives_way_where_it_cannot_help():
+    "White noise is no function of this theory: nothing correlates with it, and f is 0."
+    theory = ncv.Phi4((6, 4), 0.3, 6.0)
+    noise = ncv.as_observable(lambda phi: jnp.sin(1e4 * phi[0, 0]), name="noise")
+    _, ratio = ratio_on_others(theory, noise, 200, ladder=SHORT)
+    assert ratio > 0.97
+
+
+def test_momentum_and_local_observables():
+    theory = ncv.Phi4((8, 8), 0.1, 6.0)
+    _, ratio = ratio_on_others(theory, ncv.Correlator(momentum=(1,)), 500, ladder=SHORT)
+    assert ratio.min() > 10
+    local = ncv.as_observable(lambda phi: jnp.stack([(phi**2).mean(), theory.action(phi) / phi.size, abs(phi.mean())]))
+    _, ratio = ratio_on_others(theory, local, 500, ladder=SHORT)
+    assert (ratio > np.array([20, 50, 3])).all()  # the quadratic functions without a bound make the action better known
+
+
+def test_a_strategy_takes_no_method():
+    theory = ncv.Phi4((6, 4), 0.3, 6.0)
+    ensemble = ncv.sample(theory, 100, jax.random.key(0), progress=False)
+    with pytest.raises(ValueError, match="chooses field and method itself"):
+        ncv.fit(ncv.SchwingerDyson(), theory, ncv.Correlator(), ensemble, method=ncv.LeastSquares())
+
+
+def test_saved_and_loaded(tmp_path):
+    theory = ncv.Phi4((6, 4), 0.3, 6.0)
+    ensemble = ncv.sample(theory, 200, jax.random.key(0), progress=False)
+    fit = ncv.fit(ncv.SchwingerDyson(ladder=SHORT), theory, ncv.Correlator(), ensemble, progress=False)
+    fit.save(tmp_path / "fit.safetensors")
+    np.testing.assert_array_equal(ncv.load_fit(tmp_path / "fit.safetensors").controls(ensemble), fit.controls(ensemble))
+
+
+@pytest.mark.parametrize(("m2", "lam"), [(0.1, 24.0), (-1.0, 6.0), (0.015, 0.001)], ids=["strong", "broken", "long"])
+def test_it_does_no_harm_with_a_hundred_configurations(m2, lam):
+    theory = ncv.Phi4((8, 8), m2, lam)
+    for seed in (0, 7, 12):  # in the broken phase the last one has configurations far beyond those fitted
+        train, rest = ncv.sample(theory, 1100, jax.random.key(seed), n_chains=20, progress=False).split(100)
+        for observable in (ncv.Correlator(), ncv.AbsMagnetisation(), ncv.MagnetisationSquared()):
+            fit = ncv.fit(ncv.SchwingerDyson(), theory, observable, train, progress=False)
+            values = ncv.measure(observable, rest.flat, theory.shape)
+            assert ncv.sigma_ratio(values, values - fit.controls(rest)).min() > 0.98
+
+
+def test_steps_that_few_configurations_have_seen_are_left_out():
+    configs = jnp.concatenate([jnp.full((500, 4, 4), 1.0), jnp.full((500, 4, 4), -1.0)])
+    np.testing.assert_allclose(resolved_widths(configs), [2.0, 4.0])  # nothing near M = 0
+    M = jnp.linspace(-1, 1, 1000)
+    assert len(resolved_widths(jnp.broadcast_to(M[:, None, None], (1000, 4, 4)))) == 5
+
+
+def test_random_networks_join_the_last_rung():
+    configs = jax.random.normal(jax.random.key(0), (20, 6, 6))
+    strong, random = (rung.field(configs) for rung in LADDER[-2:])
+    assert len(random.fields) == len(strong.fields) + 3

@@ -1,0 +1,154 @@
+"""Networks inside solved fields: exact divergences, variable projection, and what is refused."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+import pytest
+
+import ncv_lab as ncv
+from ncv_lab.fields.neural import divide, trained_part
+from ncv_lab.fitting.fit import default_method
+from ncv_lab.fitting.least_squares import exponentials
+from ncv_lab.fitting.ridge import held_out_variance, moments
+from ncv_lab.fitting.variable_projection import held_out
+
+SHAPE = (6, 4)
+THEORY = ncv.Phi4(SHAPE, 0.1, 24.0)
+
+
+@pytest.fixture(scope="module")
+def halves():
+    return ncv.sample(THEORY, 800, jax.random.key(0), progress=False).split(400)
+
+
+def net(shape=SHAPE, seed=1, **options):
+    return ncv.NeuralSchwingerDyson(shape, width=4, n_functions=3, key=jax.random.key(seed), **options)
+
+
+@pytest.mark.parametrize(("shape", "depth"), [((5,), 1), ((4, 3), 2), ((3, 2, 2), 1)], ids=str)
+def test_divergence_symmetry_and_features(shape, depth):
+    field = ncv.NeuralSchwingerDyson(shape, width=3, depth=depth, n_functions=2, key=jax.random.key(3))
+    template = jax.ShapeDtypeStruct(shape, float)
+    size = jax.eval_shape(field.features, template, template).size
+    field = field.with_weights(jax.random.normal(jax.random.key(4), (size,)))
+    phi = jax.random.normal(jax.random.key(0), shape)
+    call = jax.jit(lambda phi: field(phi))
+    g, div = call(phi)
+    jacobian = jax.jit(jax.jacfwd(lambda phi: field(phi)[0]))(phi).reshape(phi.size, phi.size)
+    scale = abs(jnp.diag(jacobian)).sum()
+    np.testing.assert_allclose(div, jnp.trace(jacobian), atol=1e-10 * scale)
+    np.testing.assert_allclose(call(-phi)[0], -g, atol=1e-11 * scale)
+    np.testing.assert_allclose(call(jnp.roll(phi, 1, 0))[0], jnp.roll(g, 1, 0), atol=1e-11 * scale)
+
+
+def test_only_arrays_inside_networks_are_trained():
+    polynomial = ncv.Gated(net().fields[0].smearing, ncv.Polynomials(4, (0, 2), jnp.ones(4)))
+    solved, neural = divide(ncv.SumField(polynomial, net()))
+    assert solved == [polynomial] and len(neural) == 3
+    assert not any(jax.tree.leaves(trained_part(polynomial)))
+    assert sum(jax.tree.leaves(trained_part(net()))) == 14  # 2 in each of 6 odd networks, 2 mixing matrices
+
+
+def test_the_loss_is_the_held_out_variance_and_its_slope_is_right():
+    rng = np.random.default_rng(0)
+    q, y = jnp.asarray(rng.normal(size=(30, 4))), jnp.asarray(rng.normal(size=(30, 1)))
+    loss = lambda q: held_out(jnp.concatenate([q, y], axis=1), 5, 0.1)  # noqa: E731
+    numbers = np.concatenate([q, y], axis=1)
+    np.testing.assert_allclose(loss(q), held_out_variance(moments(numbers, 5), np.array([0.1]), 1).mean(), rtol=1e-10)
+    direction, step = jnp.asarray(rng.normal(size=q.shape)), 1e-5
+    slope = (loss(q + step * direction) - loss(q - step * direction)) / (2 * step)
+    np.testing.assert_allclose(jnp.vdot(jax.grad(loss)(q), direction), slope, rtol=1e-6)
+
+
+def test_training_helps_on_others(halves):
+    train, rest = halves
+    values, corr = ncv.measure(ncv.Correlator(), rest.flat, SHAPE), ncv.Correlator()
+    ratio = []
+    for method in (ncv.LeastSquares(decay_rates=(0.2, 0.6, 2.0, np.inf)), ncv.VariableProjection(40, check_every=20)):
+        fit = ncv.fit(net(), THEORY, corr, train, method=method, progress=False)
+        ratio.append(np.exp(np.log(ncv.sigma_ratio(values, values - fit.controls(rest))).mean()))
+    assert fit.status == "finished" and fit.history["step"].tolist() == [0, 20, 40]
+    assert ratio[1] > 1.3 * ratio[0] > 10
+
+
+def test_solved_parts_stand_beside_networks(halves):
+    train, _ = halves
+    polynomial = ncv.Gated(net().fields[0].smearing, ncv.Polynomials(4, (0, 2), jnp.ones(4)))
+    method = ncv.VariableProjection(2, check_every=1)
+    steps = list(ncv.fit_steps(ncv.SumField(polynomial, net()), THEORY, ncv.Correlator(), train, method=method))
+    assert [fit.status for fit in steps] == ["running", "running", "running", "finished"]
+    assert steps[-1].controls(train).shape == (400, 4)
+
+
+def test_any_optimiser_of_optax(halves):
+    train, _ = halves
+    method = ncv.VariableProjection(6, check_every=2, optimiser=optax.lbfgs())
+    fit = ncv.fit(net(), THEORY, ncv.Correlator(), train, method=method, progress=False)
+    assert (np.diff(fit.history["loss"][1:]) < 0).all()
+    assert fit.history["validation_ratio"][-1] > 1.5 * fit.history["validation_ratio"][0]
+
+
+def test_one_key_one_fit_and_scalars(halves):
+    train, _ = halves
+    options = {"method": ncv.VariableProjection(3, check_every=3), "key": jax.random.key(7), "progress": False}
+    fits = [ncv.fit(net(), THEORY, ncv.Correlator().at(2), train, **options) for _ in "ab"]
+    np.testing.assert_array_equal(fits[0].controls(train), fits[1].controls(train))
+    assert fits[0].controls(train).shape == (400,)
+
+
+def test_saved_loaded_and_resumed(halves, tmp_path):
+    train, rest = halves
+    fit = ncv.fit(
+        net(), THEORY, ncv.Correlator(), train, method=ncv.VariableProjection(2, check_every=2), progress=False
+    )
+    fit.save(tmp_path / "fit.safetensors")
+    loaded = ncv.load_fit(tmp_path / "fit.safetensors")
+    np.testing.assert_array_equal(loaded.controls(rest), fit.controls(rest))
+    method = ncv.VariableProjection(2, check_every=2)
+    more = ncv.fit(net(seed=2), THEORY, ncv.Correlator(), train, method=method, resume=loaded, progress=False)
+    np.testing.assert_allclose(more.history["validation_ratio"][0], fit.history["validation_ratio"][-1], rtol=1e-6)
+
+
+def test_networks_inside_are_trained_by_default():
+    assert isinstance(default_method(net()), ncv.VariableProjection)
+
+
+def test_a_stubborn_fit_stops_early(halves):
+    train, _ = halves
+    method = ncv.VariableProjection(50, learning_rate=1e-12, check_every=1, patience=2)
+    fit = ncv.fit(net(), THEORY, ncv.Correlator(), train, method=method, progress=False)
+    assert fit.status == "stopped early" and fit.history["step"][-1] < 50
+
+
+def test_small_lattices_do_without_the_shells_they_lack():
+    assert len(net((6,)).fields[0].smearing.kernels) == 3
+    assert net((6,)).profile(exponentials(6, 1, (1.0,))).shape[0] == sum(net((6,)).sizes)
+
+
+@pytest.mark.parametrize(
+    "options", [{"steps": 0}, {"folds": 1}, {"learning_rate": 0.0}, {"ridge": -1.0}, {"validation": 1.0}]
+)
+def test_settings_that_make_no_sense_are_refused(options):
+    with pytest.raises(ValueError, match="got"):
+        ncv.VariableProjection(**options)
+
+
+def test_a_field_without_networks_is_refused(halves):
+    with pytest.raises(TypeError, match="has none: use LeastSquares or Adam"):
+        ncv.fit(
+            ncv.OddMLP(SHAPE, depth=0),
+            THEORY,
+            ncv.Correlator(),
+            halves[0],
+            method=ncv.VariableProjection(),
+            progress=False,
+        )
+
+
+def test_a_cross_fit_of_networks_knows_what_its_folds_share(halves):
+    train, _ = halves
+    method = ncv.VariableProjection(2, check_every=1)
+    found = ncv.estimate(THEORY, ncv.Correlator(), train, net(), method=method, progress=False)
+    assert found.inflation.shape == (4,) and (abs(found.inflation - 1) > 1e-6).all()
+    assert all(fit.features is None for fit in found.fits)

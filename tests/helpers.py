@@ -1,0 +1,73 @@
+"""What several test files share: small fields, networks, ensembles, and ways to look at fits and panels."""
+
+import functools
+import time
+from contextlib import contextmanager
+
+import equinox as eqx
+import jax
+import numpy as np
+
+import ncv_lab as ncv
+
+THEORY = ncv.Phi4((6, 4), 0.3, 0.5)
+KEY = jax.random.key(2)
+CORR = ncv.Correlator().at(2)
+
+
+def field(shape, seed=0):
+    return jax.random.normal(jax.random.key(seed), shape)
+
+
+@functools.cache
+def network(shape, depth, symmetric=False, width=3):
+    "A network in which every weight counts."
+    net = ncv.OddMLP(shape, width=width, depth=depth, symmetric=symmetric, key=jax.random.key(1))
+    if depth == 0:
+        return net.with_weights(field(net.kernels[0].shape, 2))
+    return eqx.tree_at(lambda net: (net.kernels, net.last), net, (3 * net.kernels, field((width,), 3)))
+
+
+def ensemble(n_chains=4, n_draws=25, seed=0, theory=THEORY):
+    "Random configurations: a fit does not care where they come from."
+    return ncv.Ensemble.from_configs(np.asarray(field((n_chains, n_draws, *theory.shape), seed)), theory)
+
+
+def net(depth=1, seed=1):
+    return ncv.OddMLP((6, 4), width=3, depth=depth, symmetric=True, key=jax.random.key(seed))
+
+
+def leaves(fit):
+    return [np.asarray(leaf) for leaf in jax.tree.leaves(fit.control.field)]
+
+
+def assert_same_run(one, other):
+    for name in one.history:
+        np.testing.assert_array_equal(one.history[name], other.history[name], err_msg=name)
+    for a, b in zip(one.state["leaves"], other.state["leaves"], strict=True):
+        np.testing.assert_array_equal(a, b)
+    for a, b in zip(leaves(one), leaves(other), strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert one.status == other.status and one.validation_ratio == other.validation_ratio
+
+
+def wait(condition, timeout=60.0):
+    end = time.monotonic() + timeout
+    while not condition():
+        assert time.monotonic() < end, "nothing happened"
+        time.sleep(0.01)
+
+
+@contextmanager
+def compilations():
+    found = []
+
+    def listen(event, seconds, **_):
+        if "backend_compile" in event:
+            found.append(event)
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    try:
+        yield found
+    finally:
+        jax.monitoring.unregister_event_duration_listener(listen)

@@ -1,0 +1,97 @@
+"""The panels in a real browser, served by a real Voila and a real JupyterLab. Screenshots go to test-artefacts/."""
+
+import json
+import shutil
+
+import pytest
+
+from browser import ROOT, Driver, jupyterlab, open_page, voila
+from ncv_lab.panels.state import LabState
+
+
+@pytest.fixture(scope="module")
+def address(tmp_path_factory):
+    with voila(tmp_path_factory.mktemp("voila")) as address:
+        yield address
+
+
+def test_a_lecture(address):
+    with open_page(address) as page:
+        panel = Driver(page)
+        assert panel.text("claim") == "ready"
+        empty = [panel.picture(plot) for plot in range(4)]
+        panel.click("Start")
+        panel.stage("fitting")
+        assert panel.number() > 0 and "times the statistics" in panel.text("claim")
+        panel.wait("Number(board.querySelector('.ncv-number').textContent) > 2")
+        panel.shot("voila-fitting")
+        full = [panel.picture(plot) for plot in range(4)]
+        assert all(before != after for before, after in zip(empty, full, strict=True))
+
+        panel.slide("λ", "ArrowRight")  # while the fit runs: a new ensemble, and a new curve
+        panel.wait("board.dataset.stage !== 'fitting'")
+        panel.stage("fitting")
+        panel.number()
+        assert panel.picture(3) != full[3], "another configuration"
+        for name in ("width", "depth"):
+            panel.wait("Number(board.querySelector('.ncv-number').textContent) > 2")
+            panel.slide(name, "ArrowRight")
+            panel.wait("!(Number(board.querySelector('.ncv-number').textContent) > 2)")  # a new network begins
+        panel.number()
+
+        panel.click("Stop")
+        panel.stage("stopped")
+        frames = panel.board.get_attribute("data-frames")
+        page.wait_for_timeout(500)
+        assert panel.board.get_attribute("data-frames") == frames, "nothing moves after Stop"
+        assert not page.faults
+
+
+def test_errors_exports_and_a_dark_room(tmp_path):
+    with voila(tmp_path, "--dark") as address, open_page(address, width=1024, height=768) as page:
+        panel = Driver(page)
+        lattice = page.get_by_role("combobox").nth(1)
+        lattice.fill("8x8")
+        lattice.press("Enter")
+        page.get_by_label("family").select_option("linear")
+        panel.click("Start")
+        panel.stage("finished")
+        assert panel.number() > 2
+        page.locator(".ncv-plot canvas").nth(1).hover()
+        panel.shot("voila-dark-1024")
+        assert "ncv-dark" in panel.board.get_attribute("class")
+        assert page.evaluate("document.documentElement.scrollWidth") <= 1024
+
+        with page.expect_download() as download:
+            panel.click("JSON")
+        document = json.loads(download.value.path().read_text())
+        state = LabState.from_json(json.dumps(document["state"]))
+        assert state.shape == (8, 8) and state.family == "linear"
+        with page.expect_download() as download:
+            panel.click("PNG")
+        assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+        lattice.fill("8x1")
+        lattice.press("Enter")
+        panel.stage("error")
+        assert "drop that axis" in page.get_by_role("alert").inner_text()
+        panel.shot("voila-error")
+        lattice.fill("6x4")
+        lattice.press("Enter")
+        panel.stage("finished")
+        assert page.get_by_role("alert").is_hidden() and not page.faults
+
+
+def test_jupyterlab(tmp_path):
+    shutil.copy(ROOT / "nbs" / "panels" / "variance_lab.ipynb", tmp_path)
+    with jupyterlab(tmp_path) as address, open_page(f"{address}/lab/tree/variance_lab.ipynb") as page:
+        kernel = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
+        page.wait_for_function(f"{kernel}?.status == 'idle'")
+        page.evaluate("jupyterapp.commands.execute('notebook:run-all-cells')")
+        panel = Driver(page)
+        panel.board.scroll_into_view_if_needed()
+        panel.click("Start")
+        panel.stage("fitting")
+        panel.wait("Number(board.querySelector('.ncv-number').textContent) > 2")
+        panel.shot("jupyterlab")
+        assert not page.faults

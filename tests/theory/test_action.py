@@ -1,0 +1,175 @@
+"""Theories: the action and its gradient in every dimension, exact limits, and theories from functions."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.integrate import quad
+
+import ncv_lab as ncv
+from ncv_lab.theory.lattice import khat_squared, volume
+
+SHAPES = [(2,), (8,), (6, 4), (2, 2), (4, 3, 2), (3, 2, 2, 3)]
+COUPLINGS = [(0.1, 0.0), (0.1, 24.0), (-1.0, 0.5)]
+
+
+def field(shape, seed=0):
+    return jax.random.normal(jax.random.key(seed), shape)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("m2, lam", COUPLINGS)
+def test_action_term_by_term(shape, m2, lam):
+    phi = field(shape)
+    kinetic = sum(((np.roll(phi, -1, axis) - phi) ** 2).sum() / 2 for axis in range(len(shape)))
+    direct = kinetic + (m2 / 2 * phi**2 + lam / 24 * phi**4).sum()
+    np.testing.assert_allclose(ncv.Phi4(shape, m2, lam).action(phi), direct, rtol=1e-13)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("m2, lam", COUPLINGS)
+def test_gradient_is_the_derivative_of_the_action(shape, m2, lam):
+    theory, phi = ncv.Phi4(shape, m2, lam), field(shape)
+    np.testing.assert_allclose(theory.gradient(phi), jax.grad(theory.action)(phi), rtol=0, atol=1e-12)
+    ncv.check_theory(theory, tolerance=1e-12)
+
+
+@given(st.sampled_from(SHAPES), st.integers(0, 99), st.integers(-5, 5))
+def test_action_is_even_and_invariant_under_translations(shape, seed, step):
+    theory, phi = ncv.Phi4(shape, 0.1, 24.0), field(shape, seed)
+
+    def move(a):
+        return jnp.asarray(np.roll(a, [step] * len(shape), range(len(shape))))
+
+    moved = move(phi)
+    np.testing.assert_allclose(theory.action(moved), theory.action(phi), rtol=1e-12)
+    np.testing.assert_allclose(theory.action(-phi), theory.action(phi), rtol=1e-13)
+    np.testing.assert_allclose(theory.gradient(-phi), -theory.gradient(phi), atol=1e-13)
+    np.testing.assert_allclose(theory.gradient(moved), move(theory.gradient(phi)), atol=1e-12)
+
+
+def test_the_free_action_is_diagonal_in_momentum_space():
+    theory, phi = ncv.Phi4((6, 4), 0.3, 0.0), field((6, 4))
+    modes = abs(jnp.fft.fftn(phi)) ** 2
+    np.testing.assert_allclose(theory.action(phi), ((khat_squared((6, 4)) + 0.3) * modes).sum() / 48, rtol=1e-13)
+
+
+@pytest.mark.parametrize("m2, lam, exact", [(0.1, 0.5, 2.0457743519), (0.1, 24.0, 0.3312965118)])
+def test_single_site(m2, lam, exact):
+    # A constant field on V sites has S = V s(phi); quadrature of exp(-s) knows <phi^2>.
+    theory = ncv.Phi4((2,), m2, lam)
+    site = jax.jit(lambda x: theory.action(jnp.full(2, x)) / 2)
+
+    def weight(power):
+        return quad(lambda x: x**power * np.exp(-float(site(x))), -12, 12, epsabs=1e-13, limit=200)[0]
+
+    np.testing.assert_allclose(weight(2) / weight(0), exact, rtol=1e-9)
+
+
+@pytest.mark.parametrize("shape, m2, t, exact", [
+    ((20, 20), 0.1, 0, 0.0783746246), ((20, 20), 0.1, 10, 0.0067097550), ((6, 4), 0.3, 2, 0.10390126669)])  # fmt: skip
+def test_free_correlator_has_the_known_values(shape, m2, t, exact):
+    np.testing.assert_allclose(ncv.free_correlator(shape, m2)[t], exact, rtol=0, atol=5e-11)
+
+
+@pytest.mark.parametrize("shape", [(7,), (6, 4), (4, 3, 5)])
+def test_free_correlator_is_the_inverse_of_the_quadratic_form(shape):
+    "<phi_x phi_y> = (m2 - Laplacian)^{-1}, from a dense matrix."
+    theory, m2 = ncv.Phi4(shape, 0.3, 0.0), 0.3
+    matrix = jax.hessian(theory.action)(jnp.zeros(shape)).reshape(volume(shape), -1)
+    two_point = np.linalg.inv(matrix).reshape(*shape, *shape)
+    axes = tuple(range(1, len(shape)))
+    slices = two_point.mean(axes).mean(tuple(range(2, len(shape) + 1)))  # <sbar(x0) sbar(y0)>, (L0, L0)
+    exact = [np.mean([slices[(y + t) % shape[0], y] for y in range(shape[0])]) for t in range(shape[0] // 2 + 1)]
+    np.testing.assert_allclose(ncv.free_correlator(shape, m2), exact, rtol=1e-11)
+
+
+@pytest.mark.parametrize("momentum", [(1, 0), (2, 3), (-1, 1)])
+def test_free_correlator_at_momentum(momentum):
+    "At momentum p the correlator is that of one dimension with m2 + phat^2, over the spatial volume."
+    shape = (6, 4, 5)
+    phat = sum(4 * np.sin(np.pi * n / extent) ** 2 for n, extent in zip(momentum, shape[1:], strict=True))
+    one_dimension = ncv.free_correlator(shape[:1], 0.3 + phat) / 20
+    np.testing.assert_allclose(ncv.free_correlator(shape, 0.3, momentum=momentum), one_dimension, rtol=1e-12)
+
+
+def test_momenta_are_periodic():
+    one, other = (ncv.free_correlator((6, 4), 0.3, momentum=(n,)) for n in (1, 5))
+    np.testing.assert_array_equal(one, other)
+
+
+def test_free_correlator_from_exact_configurations():
+    shape, m2, n = (6, 4), 0.3, 4000
+    noise = jnp.fft.fftn(field((n, *shape)), axes=(1, 2))
+    configs = jnp.fft.ifftn(noise / jnp.sqrt(khat_squared(shape) + m2)[None], axes=(1, 2)).real
+    measured = np.asarray(jax.vmap(ncv.Correlator())(configs))
+    pulls = (measured.mean(0) - np.asarray(ncv.free_correlator(shape, m2))) / measured.std(0) * n**0.5
+    assert abs(pulls).max() < 4
+
+
+@pytest.mark.parametrize("value", [0.1, 1, np.float32(0.1), np.array(0.1), jnp.asarray(0.1)])
+def test_couplings_become_float64_arrays(value):
+    theory = ncv.Phi4((6, 4), value, value)
+    assert theory.m2.dtype == theory.lam.dtype == jnp.float64 and theory.m2.shape == ()
+
+
+def test_moving_a_coupling_compiles_nothing():
+    action, phi = jax.jit(lambda theory, phi: theory.action(phi)), field((6, 4))
+    values = [action(ncv.Phi4((6, 4), m2, lam), phi) for m2, lam in [(0.1, 0.5), (0.2, 24.0), (3, 1)]]
+    assert action._cache_size() == 1 and len({float(value) for value in values}) == 3
+
+
+def test_couplings_can_be_differentiated_and_mapped():
+    phi = field((6, 4))
+    slope = jax.grad(lambda lam: ncv.Phi4((6, 4), 0.1, lam).action(phi))(0.5)
+    np.testing.assert_allclose(slope, (phi**4).sum() / 24, rtol=1e-13)
+    actions = jax.vmap(lambda m2: ncv.Phi4((6, 4), m2, 0.5).action(phi))(jnp.array([0.1, 0.2]))
+    np.testing.assert_allclose(actions[1] - actions[0], 0.05 * (phi**2).sum(), rtol=1e-12)
+
+
+def test_is_free():
+    assert ncv.Phi4((6, 4), 0.1, 0).is_free and not ncv.Phi4((6, 4), 0.1, 1e-9).is_free
+
+
+def double_well(phi):
+    return jnp.sum((phi**2 - 1) ** 2) + jnp.sum((jnp.roll(phi, 1, 0) - phi) ** 2) / 2
+
+
+def test_a_function_becomes_a_theory():
+    theory, phi = ncv.as_theory(double_well, (6, 4)), field((6, 4))
+    assert theory.shape == (6, 4) and theory.name == "double_well"
+    assert float(theory.action(phi)) == float(double_well(phi))
+    np.testing.assert_array_equal(theory.gradient(phi), jax.grad(double_well)(phi))
+    given_gradient = ncv.as_theory(double_well, (6, 4), gradient=jax.grad(double_well), name="well")
+    np.testing.assert_array_equal(given_gradient.gradient(phi), theory.gradient(phi))
+    assert given_gradient.name == "well"
+
+
+def test_a_subclass_needs_an_action_only():
+    class Gaussian(ncv.Theory):
+        shape: tuple = (5,)
+
+        def action(self, phi):
+            return jnp.sum(phi**2) / 2
+
+    phi = field((5,))
+    np.testing.assert_allclose(Gaussian().gradient(phi), phi, rtol=1e-15)
+    with pytest.raises(TypeError, match="abstract"):
+        ncv.Theory()
+
+
+@pytest.mark.parametrize("factor, site", [(-1.0, "(0, 0)"), (1.001, "(")])
+def test_a_wrong_gradient_is_found(factor, site):
+    with pytest.raises(ValueError, match="the gradient does not match the action: at site") as error:
+        ncv.as_theory(double_well, (6, 4), gradient=lambda phi: factor * jax.grad(double_well)(phi))
+    assert site in str(error.value)
+
+
+def test_a_gradient_wrong_at_one_site_is_found_there():
+    def wrong(phi):
+        return jax.grad(double_well)(phi).at[3, 2].add(1e-3)
+
+    with pytest.raises(ValueError, match=r"at site \(3, 2\)"):
+        ncv.as_theory(double_well, (6, 4), gradient=wrong)

@@ -1,0 +1,174 @@
+"""Observables: correlators against direct sums, moments, functions of the user, and measuring."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.integrate import dblquad
+
+import ncv_lab as ncv
+from ncv_lab.theory.observables import value_shape
+
+SHAPES = [(7,), (8,), (6, 4), (5, 3), (4, 3, 2), (3, 2, 2, 3)]
+MOMENTS = [ncv.MeanSquare(), ncv.AbsMagnetisation(), ncv.MagnetisationSquared(), ncv.Susceptibility()]
+
+
+def field(shape, seed=0):
+    return jax.random.normal(jax.random.key(seed), shape)
+
+
+def direct_correlator(phi, t, momentum=None):
+    "Eq. (15), site by site: the real part of (1 / L0) sum_y0 sbar(y0 + t) conj(sbar(y0))."
+    phi = np.asarray(phi)
+    momentum = momentum or [0] * (phi.ndim - 1)
+    slices = np.zeros(phi.shape[0], complex)
+    for x in np.ndindex(*phi.shape):
+        angle = sum(2 * np.pi * n * i / extent for n, i, extent in zip(momentum, x[1:], phi.shape[1:], strict=True))
+        slices[x[0]] += phi[x] * np.exp(-1j * angle) / phi[0].size
+    return np.mean([(slices[(y + t) % len(slices)] * slices[y].conj()).real for y in range(len(slices))])
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_correlator_against_the_double_sum(shape):
+    phi = field(shape)
+    direct = [direct_correlator(phi, t) for t in range(shape[0] // 2 + 1)]
+    np.testing.assert_allclose(ncv.Correlator()(phi), direct, atol=1e-14)
+
+
+@pytest.mark.parametrize("shape, momentum", [((6, 4), (1,)), ((6, 4), (-1,)), ((4, 3, 5), (1, 2)), ((4, 3, 5), (0, 1))])
+def test_correlator_at_momentum_against_the_double_sum(shape, momentum):
+    phi = field(shape)
+    direct = [direct_correlator(phi, t, momentum) for t in range(shape[0] // 2 + 1)]
+    np.testing.assert_allclose(ncv.Correlator(momentum=momentum)(phi), direct, atol=1e-14)
+
+
+def test_momentum_zero_is_the_default():
+    phi = field((6, 4))
+    np.testing.assert_array_equal(ncv.Correlator(momentum=(0,))(phi), ncv.Correlator()(phi))
+
+
+@settings(max_examples=15)
+@given(st.sampled_from(SHAPES), st.integers(0, 99), st.integers(-5, 5))
+def test_observables_are_even_and_invariant_under_translations(shape, seed, step):
+    phi = field(shape, seed)
+    moved, momentum = jnp.asarray(np.roll(phi, [step] * len(shape), range(len(shape)))), (1,) * (len(shape) - 1)
+    for observable in (ncv.Correlator(), ncv.Correlator(momentum=momentum), *MOMENTS):
+        value = observable(phi)
+        np.testing.assert_allclose(observable(moved), value, atol=1e-13)
+        np.testing.assert_allclose(observable(-phi), value, atol=1e-14)
+
+
+@given(st.sampled_from(SHAPES), st.integers(0, 99))
+def test_correlator_is_symmetric_in_time(shape, seed):
+    phi, L0 = field(shape, seed), shape[0]
+    times = np.arange(L0)
+    values = ncv.Correlator().at(times.tolist())(phi)
+    np.testing.assert_allclose(values, values[(-times) % L0], atol=1e-14)
+    # Positivity: the Fourier transform of C(t) is a square.
+    assert np.fft.fft(values).real.min() > -1e-13
+
+
+def test_one_time_is_a_scalar_and_several_a_vector():
+    phi, corr = field((6, 4)), ncv.Correlator()
+    assert corr.at(2)(phi).shape == () and corr.at([2])(phi).shape == (1,)
+    assert corr.at(np.int64(2)).labels((6, 4)) == ("C(2)",)
+    np.testing.assert_array_equal(corr.at((3, 0))(phi), corr(phi)[jnp.array([3, 0])])
+    assert corr.at(5).labels((6, 4)) == ("C(5)",)  # beyond the middle: C(5) = C(1)
+    assert ncv.Correlator(momentum=(1,)).at(2).momentum == (1,)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_labels_fit_the_values(shape):
+    theory = ncv.Phi4(shape, 0.1, 0.5)
+    for observable in (ncv.Correlator(), ncv.Correlator().at(1), *MOMENTS, ncv.ActionDensity(theory)):
+        form = value_shape(observable, shape)
+        assert len(observable.labels(shape)) == (form[0] if form else 1)
+    labels = ncv.Correlator(momentum=(1,) * (len(shape) - 1)).labels(shape)
+    assert len(set(labels)) == shape[0] // 2 + 1 and not set(labels) & set(ncv.Correlator().labels(shape))
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_moments(shape):
+    phi = field(shape)
+    theory, mean = ncv.Phi4(shape, 0.1, 24.0), float(phi.mean())
+    expected = [float((phi**2).mean()), abs(mean), mean**2, phi.size * mean**2, float(theory.action(phi)) / phi.size]
+    np.testing.assert_allclose([m(phi) for m in (*MOMENTS, ncv.ActionDensity(theory))], expected, rtol=1e-13)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_the_correlator_sums_to_the_magnetisation_squared(shape):
+    phi = field(shape)
+    all_times = ncv.Correlator().at(list(range(shape[0])))(phi)
+    np.testing.assert_allclose(all_times.mean(), ncv.MagnetisationSquared()(phi), atol=1e-14)
+
+
+def test_jit_vmap_grad():
+    configs = field((3, 6, 4))
+    values = jax.jit(jax.vmap(ncv.Correlator()))(configs)
+    np.testing.assert_allclose(values[1], ncv.Correlator()(configs[1]), atol=1e-14)
+    # dC(0) / dphi_x = 2 sbar(x0) / V
+    slope = jax.grad(ncv.Correlator().at(0))(configs[0])
+    np.testing.assert_allclose(slope, np.repeat(configs[0].mean(1)[:, None], 4, axis=1) * 2 / 24, atol=1e-14)
+
+
+def test_functions_become_observables():
+    both = ncv.as_observable(lambda phi: jnp.stack([jnp.mean(phi**2), jnp.mean(phi**4)]), name="moments")
+    assert both.labels((6, 4)) == ("moments[0]", "moments[1]")
+
+    def kurtosis(phi):
+        return jnp.mean(phi**4)
+
+    assert ncv.as_observable(kurtosis).labels((6, 4)) == ("kurtosis",)
+    assert ncv.as_observable(ncv.MeanSquare()).labels((6, 4)) == ("phi^2",)
+
+
+@pytest.mark.parametrize("lead", [(5,), (2, 3), ()])
+def test_measure_keeps_the_leading_axes(lead):
+    configs = np.asarray(field((*lead, 6, 4)))
+    values = ncv.measure(ncv.Correlator(), configs, (6, 4))
+    assert values.shape == (*lead, 4)
+    assert ncv.measure(ncv.MeanSquare(), configs, (6, 4)).shape == lead
+    last = (-1,) * len(lead)
+    np.testing.assert_allclose(values[last], ncv.Correlator()(jnp.asarray(configs[last])), atol=1e-14)
+
+
+def test_measure_compiles_once_for_all_couplings():
+    from ncv_lab.utils.batching import map_configs
+
+    configs = np.asarray(field((5, 6, 4)))
+    ncv.measure(ncv.ActionDensity(ncv.Phi4((6, 4), 0.1, 0.5)), configs, (6, 4))
+    before = map_configs._cached._cache_size()
+    ncv.measure(ncv.ActionDensity(ncv.Phi4((6, 4), 0.2, 24.0)), configs, (6, 4))
+    assert map_configs._cached._cache_size() == before
+
+
+@pytest.mark.parametrize("m2, lam, exact", [
+    (0.1, 0.5, [0.90388176, 0.54053900, 0.33862800, 0.23744292, 0.20676321]),
+    (0.1, 24.0, [0.24931841, 0.05889837, 0.01395367, 0.00346922, 0.00155236])])  # fmt: skip
+def test_transfer_matrix_numbers(m2, lam, exact):
+    np.testing.assert_allclose(ncv.chain_correlator(8, m2, lam), exact, rtol=0, atol=5e-9)
+
+
+@pytest.mark.parametrize("extent, m2", [(2, 0.3), (5, 0.1), (20, 0.5)])
+def test_transfer_matrix_of_the_free_chain(extent, m2):
+    exact = ncv.free_correlator((extent,), m2)
+    np.testing.assert_allclose(ncv.chain_correlator(extent, m2, 0.0), exact, rtol=1e-9)
+
+
+@pytest.mark.parametrize("m2, lam", [(0.1, 0.5), (-1.0, 2.0)])
+def test_transfer_matrix_of_two_sites_by_quadrature(m2, lam):
+    theory = ncv.Phi4((2,), m2, lam)
+
+    # On two sites each link counts twice, which the action and the transfer matrix agree on.
+    def action(a, b):
+        return (a - b) ** 2 + sum(m2 / 2 * x**2 + lam / 24 * x**4 for x in (a, b))
+
+    np.testing.assert_allclose(theory.action(jnp.array([0.3, -1.2])), action(0.3, -1.2), rtol=1e-14)
+
+    def mean(f):
+        return dblquad(lambda a, b: f(a, b) * np.exp(-action(a, b)), -9, 9, -9, 9, epsabs=1e-9)[0]
+
+    exact = [mean(lambda a, b: (a * a + b * b) / 2), mean(lambda a, b: a * b)]
+    np.testing.assert_allclose(ncv.chain_correlator(2, m2, lam), np.array(exact) / mean(lambda a, b: 1), rtol=1e-6)
