@@ -109,7 +109,8 @@ class SchwingerDyson(eqx.Module):
     """The default control variate: Schwinger-Dyson fields of growing richness, solved; the best on inner folds is kept.
 
     `budget`: seconds after which no further rung is begun. `decay_rates`: see `LeastSquares`. `ladder`: the
-    rungs to try, in order. What was tried and chosen is in the `diagnostics` of the fit. Raises `ValueError` for an empty ladder.
+    rungs to try, in order. What was tried and chosen is in the `diagnostics` of the fit. Raises `ValueError` for an
+    empty ladder.
     """
 
     budget: float = eqx.field(static=True, default=120.0)
