@@ -11,14 +11,18 @@ from pathlib import Path
 import pytest
 from jaxtyping import TypeCheckError
 
-import ncv_lab.lattice
+import arrows
+import ncv_lab as ncv
+from ncv_lab.theory.lattice import neighbour_sum
 
 ROOT = Path(__file__).resolve().parent.parent
-CHAPTERS = sorted((ROOT / "nbs").glob("[0-9]*.ipynb"))
-NOTEBOOKS = [ROOT / "index.ipynb", *CHAPTERS, *sorted((ROOT / "nbs").glob("*/*.ipynb"))]
-MODULES = [path for path in sorted((ROOT / "ncv_lab").glob("*.py")) if not path.name.startswith("_")]
+MODULES = arrows.modules()  # {"theory.action": path}
+IMPORTS = arrows.all_imports()
+NOTEBOOKS = [ROOT / "index.ipynb", *(p for p in sorted((ROOT / "nbs").rglob("*.ipynb")) if not p.is_symlink())]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-DEFAULT_EXP = re.compile(r"#\|\s*default_exp\s+(\w+)")
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+HELPERS = {"helpers", "browser"}
+DEFAULT_EXP = re.compile(r"#\|\s*default_exp\s+(\S+)")
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
 
@@ -34,21 +38,22 @@ def cells(notebook):
     return json.loads(text(notebook))["cells"]
 
 
-def imports(tree):
-    "Every (module, imported name) of a syntax tree; modules of this package are relative, as '.lattice'."
+def exported_module(notebook):
+    "The module that a notebook writes, such as 'theory.action'; None for a lesson or a tutorial."
+    found = DEFAULT_EXP.match("".join(cells(notebook)[0]["source"]))
+    return found and found[1]
+
+
+def imported_modules(tree):
+    "The modules that the import statements of a syntax tree name; relative ones keep their dots."
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from ((alias.name, None) for alias in node.names)
+            yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            module = "." * node.level + (node.module or "")
-            yield from ((re.sub(r"^ncv_lab(\.|$)", ".", module), alias.name) for alias in node.names)
+            yield "." * node.level + (node.module or "")
 
 
-def chapter_numbers():
-    "{module: number of the notebook that exports it}."
-    openings = {chapter: "".join(cells(chapter)[0]["source"]) for chapter in CHAPTERS}
-    modules = {chapter: DEFAULT_EXP.match(opening) for chapter, opening in openings.items()}
-    return {module[1]: int(chapter.name.split("_")[0]) for chapter, module in modules.items() if module}
+CHAPTERS = {module: notebook for notebook in NOTEBOOKS if (module := exported_module(notebook))}
 
 
 @pytest.fixture(scope="module")
@@ -101,55 +106,86 @@ def test_index_is_tested_as_a_notebook():
 
 
 @pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name)
-def test_notebook_is_a_chapter(notebook):
-    assert len(cells(notebook)) <= 70, "begin a new chapter"
-
-
-@pytest.mark.parametrize("notebook", NOTEBOOKS, ids=name)
 def test_pictures_are_small(notebook):
-    outputs = [output.get("data", {}) for cell in cells(notebook) for output in cell.get("outputs", [])]
-    sizes = [len(base64.b64decode("".join(data["image/png"]))) for data in outputs if "image/png" in data]
-    assert max(sizes, default=0) < 100_000
+    pictures = [output.get("data", {}) for cell in cells(notebook) for output in cell.get("outputs", [])]
+    png = [len(base64.b64decode("".join(data["image/png"]))) for data in pictures if "image/png" in data]
+    svg = [len("".join(data["image/svg+xml"])) for data in pictures if "image/svg+xml" in data]
+    assert max(png + svg, default=0) < 100_000
 
 
-@pytest.mark.parametrize("chapter", CHAPTERS, ids=name)
-def test_chapter_opens_with_title_and_summary(chapter):
-    first, second = ("".join(cell["source"]) for cell in cells(chapter)[:2])
-    assert DEFAULT_EXP.match(first)
+@pytest.mark.parametrize("module", CHAPTERS)
+def test_chapter_opens_with_title_and_summary(module):
+    second = "".join(cells(CHAPTERS[module])[1]["source"])
     assert re.match(r"# .+\n+> .+", second)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
-def test_module_is_short(module):
-    assert len(text(module).splitlines()) <= 330, "begin a new chapter"
+@pytest.mark.parametrize("module", MODULES)
+def test_module_comes_from_the_notebook_of_its_part_and_name(module):
+    "ncv_lab/theory/action.py is written from nbs/theory/NN_action.ipynb, ncv_lab/plotting.py from nbs/plotting.ipynb."
+    assert module in CHAPTERS, "only __init__.py is written by hand"
+    path = CHAPTERS[module].relative_to(ROOT / "nbs").with_suffix("")
+    assert re.sub(r"^\d\d_", "", path.name) == module.split(".")[-1]
+    assert path.parent.parts == tuple(module.split(".")[:-1])
+    assert arrows.part(module) in arrows.PARTS, "a new part needs its place in tools/arrows.py"
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
-def test_module_comes_from_a_notebook_and_is_documented(module):
-    assert module.stem in chapter_numbers(), "written by hand?"
-    assert f"automodule:: ncv_lab.{module.stem}\n" in text("docs/api.md")
+def test_hand_written_files_of_the_package_are_few():
+    by_hand = {name(path) for path in (ROOT / "ncv_lab").rglob("*.py")} - {name(path) for path in MODULES.values()}
+    folders = [path.parent for path in MODULES.values()]
+    assert by_hand - {"ncv_lab/_modidx.py"} == {name(folder / "__init__.py") for folder in folders}
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
-def test_imports_only_from_lower_numbers(module):
-    numbers = chapter_numbers()
-    for source, imported in imports(ast.parse(text(module))):
-        assert not source.startswith("ncv_lab"), f"import from a module of the package, not `import {source}`"
-        if source.startswith("."):
-            other = source.lstrip(".").split(".")[0] or imported
-            assert other in numbers, f"{other} is not a module: import from the one that defines it"
-            assert numbers[other] < numbers[module.stem], f"{module.stem} may not import from {other}"
+def test_every_chapter_has_its_module():
+    assert not CHAPTERS.keys() - MODULES.keys(), "run `make export`"
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
+def test_arrows_between_parts_point_to_earlier_parts():
+    "utils < theory < sampling < fields < fitting < analysis < plotting < demo < panels, paper < cli."
+    counts = arrows.arrows(IMPORTS)
+    backward = [arrow for arrow in counts if arrows.is_backward(arrow)]
+    faults = [one for one in IMPORTS if (arrows.part(one.into), arrows.part(one.source)) in backward]
+    assert not backward, f"these imports point backward: {faults}\n\n{arrows.drawing(counts)}"
+
+
+def test_a_backward_arrow_is_found():
+    "The test above would see a fault."
+    assert arrows.is_backward(("theory", "fields")) and arrows.is_backward(("paper", "panels"))
+    assert arrows.is_backward(("panels", "paper")) and not arrows.is_backward(("fields", "theory"))
+    assert "theory   -> fields 1 (BACKWARD)" in arrows.drawing(arrows.Counter({("theory", "fields"): 1}))
+
+
+@pytest.mark.parametrize("module", MODULES)
+def test_imports_within_a_part_come_from_lower_numbers(module):
+    number = {other: CHAPTERS[other].name.split("_")[0] for other in MODULES if "." in other}
+    for _, source, _ in (one for one in IMPORTS if one.into == module):
+        assert source in MODULES, f"import from a module, not from {source}"
+        if arrows.part(source) == arrows.part(module):
+            assert number[source] < number[module], f"{module} may not import from {source}"
+
+
+PUBLIC = arrows.public_names()
+
+
+@pytest.mark.xfail(reason="panels and paper still import names that ncv_lab/__init__.pyi does not list")
+def test_panels_and_paper_use_public_names():
+    "What panels and paper import from other parts is public, or one of the tools in utils and plotting."
+    parts = ("panels", "paper")
+    others = [one for one in IMPORTS if arrows.part(one.into) in parts and arrows.part(one.source) not in parts]
+    outside = [one for one in others if arrows.part(one.source) not in ("utils", "plotting")]
+    private = sorted({f"{source}.{name}" for _, source, name in outside if PUBLIC.get(name) != source})
+    assert not private, f"not listed in ncv_lab/__init__.pyi: {private}"
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_no_pickle(module):
-    assert not UNSAFE & {source.split(".")[0] for source, _ in imports(ast.parse(text(module)))}
-    assert not re.search(r"allow_pickle\s*=\s*True", text(module))
+    code = MODULES[module].read_text(encoding="utf-8")
+    assert not UNSAFE & {source.split(".")[0] for source in imported_modules(ast.parse(code))}
+    assert not re.search(r"allow_pickle\s*=\s*True", code)
 
 
-@pytest.mark.parametrize("module", MODULES, ids=name)
+@pytest.mark.parametrize("module", MODULES)
 def test_public_names_have_docstrings(module):
-    tree = ast.parse(text(module))
+    tree = ast.parse(MODULES[module].read_text(encoding="utf-8"))
     listed = next(node for node in tree.body if isinstance(node, ast.Assign))
     assert listed.targets[0].id == "__all__"
     public = set(ast.literal_eval(listed.value))
@@ -158,6 +194,35 @@ def test_public_names_have_docstrings(module):
     assert not [node.name for node in defined if node.name in public and not ast.get_docstring(node)]
 
 
+def test_former_names_are_not_public_names():
+    assert not set(ncv._FORMER_NAMES) & set(ncv.__all__)
+    for former, new in ncv._FORMER_NAMES.items():
+        with pytest.warns(DeprecationWarning, match=new):
+            assert getattr(ncv, former) is getattr(ncv, new)
+
+
+def missing_tests():
+    "The test files that no one has written yet."
+    paths = [path.relative_to(ROOT / "ncv_lab") for path in MODULES.values()]
+    expected = [ROOT / "tests" / path.parent / f"test_{path.name}" for path in paths]
+    return sorted(name(path) for path in expected if not path.exists())
+
+
+@pytest.mark.xfail(strict=False, reason="some test files are still to be written")
+def test_each_module_has_its_test_file():
+    "tests/PART/test_name.py tests ncv_lab/PART/name.py."
+    assert not missing_tests()
+
+
+@pytest.mark.parametrize("path", TESTS, ids=name)
+def test_helpers_of_tests_live_in_one_place(path):
+    "What several test files need is in tests/helpers.py and tests/browser.py; no test file imports another."
+    siblings = {other.stem for other in TESTS} - HELPERS
+    sources = {source.lstrip(".").split(".")[-1] for source in imported_modules(ast.parse(text(path)))}
+    local = {source for source in sources if source in siblings}
+    assert not local, f"move what is shared with {local} to tests/helpers.py"
+
+
 def test_types_are_checked_in_tests():
     with pytest.raises(TypeCheckError):
-        ncv_lab.theory.lattice.neighbour_sum("not a field")
+        neighbour_sum("not a field")
