@@ -16,6 +16,9 @@ SIDE_BY_SIDE := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # and what one of them has compiled the others read: many notebooks and tests compile the same functions
 SIDE_BY_SIDE += JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
 
+# one notebook or several for `make book`; none for all of them
+NOTEBOOK ?=
+
 # nothing is fetched from outside, and a kernel that nobody looks at ends after an hour
 QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	--MappingKernelManager.cull_idle_timeout=3600 --MappingKernelManager.cull_interval=300
@@ -23,7 +26,7 @@ QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo paper test coverage browser lab bench bench-panel bench-reduction docs export readme lint lock clean distclean
+.PHONY: help demo paper test coverage browser lab bench bench-panel bench-reduction book docs export readme lint lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -37,6 +40,7 @@ paper: $(READY) ## the figures and the table of the paper, quick size, in out/
 
 test: $(DEV) browser ## every check: files in step, style, all notebooks, all tests
 	$(BIN)/python tools/sync.py --check
+	$(BIN)/python tools/book.py --check
 	$(BIN)/ruff check
 	$(SIDE_BY_SIDE) $(BIN)/nbdev_test --n_workers $(JOBS)
 	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) --dist worksteal
@@ -62,6 +66,9 @@ bench-panel: $(DEV) browser ## how fast the main panel reacts, measured in a bro
 bench-reduction: $(DEV) ## every family of control variates: sigma ratios and seconds (three quarters of an hour)
 	$(BIN)/python benchmarks/bench_reduction.py
 	$(BIN)/python benchmarks/bench_reduction.py --table
+
+book: $(DEV) ## run the chapters and store what they show; NOTEBOOK=nbs/theory/02_action.ipynb for one
+	$(SIDE_BY_SIDE) $(BIN)/python tools/book.py --jobs $(JOBS) $(NOTEBOOK)
 
 docs: $(DEV) ## the documentation, in docs/_build/html
 	rm -rf docs/notebooks && mkdir docs/notebooks && cp -RL nbs/. docs/notebooks/

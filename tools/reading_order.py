@@ -1,0 +1,58 @@
+"""The reading order of the book, read from the lists in docs/index.md, with the titles that the notebooks have."""
+
+import json
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+ROOT = Path(__file__).resolve().parent.parent
+TOCTREE = re.compile(r"```\{toctree\}\n(.*?)```", re.DOTALL)
+
+
+class Part(NamedTuple):
+    """Some chapters under one heading."""
+
+    title: str
+    notebooks: list[Path]
+
+
+def parts(root=ROOT):
+    "The parts of the book, in reading order; lists without a notebook are left out."
+    found = []
+    for block in TOCTREE.findall((root / "docs" / "index.md").read_text(encoding="utf-8")):
+        lines = block.splitlines()
+        title = next(line.removeprefix(":caption: ") for line in lines if line.startswith(":caption:"))
+        pages = [line.removeprefix("notebooks/") for line in lines if line.startswith("notebooks/")]
+        if pages:
+            found.append(Part(title, [root / "nbs" / f"{page}.ipynb" for page in pages]))
+    return found
+
+
+def reading_order(root=ROOT):
+    "All notebooks of the book, in reading order."
+    return [notebook for part in parts(root) for notebook in part.notebooks]
+
+
+def notebooks(root=ROOT):
+    "All notebooks below nbs/, whether they are listed or not."
+    return sorted(path for path in (root / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
+
+
+def title(notebook):
+    "The title of a notebook: its first heading."
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    for cell in cells:
+        heading = re.search(r"^# (.+)$", "".join(cell["source"]), re.MULTILINE)
+        if cell["cell_type"] == "markdown" and heading:
+            return heading[1].strip()
+    raise ValueError(f"{notebook} has no title: its first markdown cell must begin with `# Title`")
+
+
+def summary(notebook):
+    "The sentence below the title of a notebook, or an empty string."
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    for cell in cells:
+        sentence = re.search(r"^# .+\n+((?:> ?.*\n?)+)", "".join(cell["source"]), re.MULTILINE)
+        if cell["cell_type"] == "markdown" and sentence:
+            return " ".join(line.lstrip("> ").strip() for line in sentence[1].splitlines()).strip()
+    return ""
