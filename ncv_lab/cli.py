@@ -16,8 +16,6 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from .paper import reproduce
-
 # %% ../nbs/cli.ipynb #f6124b18
 def _output(arguments: argparse.Namespace, *suffixes: str) -> Path | None:
     """The path of --output, checked; None if it was not given."""
@@ -175,6 +173,12 @@ def _panel(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
     options = {"port": arguments.port, "dark": arguments.dark, "browser": not arguments.no_browser}
     return {"exit_code": serve(arguments.name, **options)}
 
+
+def _paper(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
+    from ncv_lab.paper.reproduce import command
+
+    return command(arguments, say)
+
 # %% ../nbs/cli.ipynb #d177213d
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str):
@@ -272,6 +276,19 @@ def _add_panel(command: argparse.ArgumentParser) -> None:
     command.add_argument("--no-browser", action="store_true", help="serve the page, but do not open it")
 
 
+def _add_paper(command: argparse.ArgumentParser) -> None:
+    names = ("fig1", "fig2", "fig3", "table2", "discussion")
+    command.add_argument("figure", choices=names, help="what to reproduce; fig3 and table2 are one calculation")
+    size = command.add_mutually_exclusive_group()
+    size.add_argument("--quick", action="store_true", help="about a minute (the default)")
+    size.add_argument("--full", action="store_true", help="the size of the paper: hours")
+    command.add_argument("--steps", type=int, help="training steps of each network, in all")
+    command.add_argument("--resume", type=Path, metavar="FOLDER", help="keeps what is finished, to go on from there")
+    more = "networks of one depth in one step, for accelerators; needs --resume"
+    command.add_argument("--together", action="store_true", help=more)
+    command.add_argument("--output-dir", type=Path, default=Path("out"), metavar="FOLDER", help="default: out")
+
+
 PANELS = ("VarianceLab", "MassPanel", "SamplerPanel", "OverfitPanel", "BreakEvenPanel")
 COMMANDS = {
     "sample": (_sample, _add_sample, "sample configurations of phi^4 by Hybrid Monte Carlo"),
@@ -280,7 +297,7 @@ COMMANDS = {
     "mass": (_mass, _add_mass, "fit a mass to the raw and to the improved correlator"),
     "panel": (_panel, _add_panel, "move couplings and networks, and watch the error bars shrink, in the browser"),
     "demo": (_demo, _add_demo, "see how much smaller the errors become, at weak and strong coupling"),
-    "paper": (reproduce.command, reproduce.add_arguments, "reproduce a figure or table of arXiv:2312.08228"),
+    "paper": (_paper, _add_paper, "reproduce a figure or table of arXiv:2312.08228"),
 }
 
 

@@ -12,7 +12,6 @@ import pytest
 from jaxtyping import TypeCheckError
 
 import arrows
-import ncv_lab as ncv
 from ncv_lab.theory.lattice import neighbour_sum
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -192,13 +191,6 @@ def test_public_names_have_docstrings(module):
     defined = [node for node in tree.body if isinstance(node, ast.ClassDef | ast.FunctionDef)]
     assert ast.get_docstring(tree), "the chapter lacks its `> one line`"
     assert not [node.name for node in defined if node.name in public and not ast.get_docstring(node)]
-
-
-def test_former_names_are_not_public_names():
-    assert not set(ncv._FORMER_NAMES) & set(ncv.__all__)
-    for former, new in ncv._FORMER_NAMES.items():
-        with pytest.warns(DeprecationWarning, match=new):
-            assert getattr(ncv, former) is getattr(ncv, new)
 
 
 def missing_tests():
