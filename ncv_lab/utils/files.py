@@ -10,10 +10,12 @@ import dataclasses
 import inspect
 import json
 import os
+import pkgutil
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -129,16 +131,32 @@ def unpack(description: Any, arrays: dict[str, np.ndarray]) -> Any:
             raise ValueError(f"the file holds no array {content!r} although its header names it")
         array = np.array(arrays[content])
         return array if kind == "numpy" else jnp.asarray(array) if kind == "jax" else jax.random.wrap_key_data(array)
-    content = _FORMER_NAMES.get(content, content)
-    if content not in _REGISTRY:
-        raise ValueError(f"the file holds a {content}, which is not known here; import the module that registers it")
-    cls = _REGISTRY[content]
-    new_names = _FORMER_FIELDS.get(content, {})
+    cls = _class_named(content)
+    new_names = _FORMER_FIELDS.get(cls.__name__, {})
     fields = {new_names.get(name, name): item for name, item in rest[0][1].items()}
     module = object.__new__(cls)
     for field, item in (fields | _added_since(cls, fields)).items():
         object.__setattr__(module, field, unpack(item, arrays))
     return module
+
+
+def _class_named(name: str) -> type:
+    """The registered class that has this name, or had it once. Raises `ValueError` if there is none."""
+    if _FORMER_NAMES.get(name, name) not in _REGISTRY:
+        _import_parts()
+    found = _REGISTRY.get(_FORMER_NAMES.get(name, name))
+    if found is None:
+        raise ValueError(f"the file holds a {name}, which is not known here; import the module that registers it")
+    return found
+
+
+def _import_parts() -> None:
+    """Import the parts whose classes files hold: `import ncv_lab` alone does not, and a class is known once it is
+    imported."""
+    for part in ("theory", "sampling", "fields", "fitting"):
+        package = import_module(f"ncv_lab.{part}")
+        for module in pkgutil.iter_modules(package.__path__):
+            import_module(f"ncv_lab.{part}.{module.name}")
 
 
 def _added_since(cls: type, fields: dict) -> dict:
