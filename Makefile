@@ -71,8 +71,8 @@ book: $(DEV) ## run the chapters and store what they show; NOTEBOOK=nbs/theory/0
 	$(SIDE_BY_SIDE) $(BIN)/python tools/book.py --jobs $(JOBS) $(NOTEBOOK)
 
 docs: $(DEV) ## the documentation, in docs/_build/html
-	rm -rf docs/notebooks && mkdir docs/notebooks && cp -RL nbs/. docs/notebooks/
-	$(BIN)/sphinx-build -q -b html docs docs/_build/html
+	$(BIN)/python tools/docs.py
+	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 
 export: $(DEV) ## clean the notebooks; write the modules and README.md from them
 	$(BIN)/python tools/sync.py
@@ -88,7 +88,7 @@ lock: $(DEV) ## renew the lock files after a change of pyproject.toml; UPGRADE=-
 	$(LOCK) --constraint requirements/dev.txt --output-file requirements/core.txt
 
 clean: ## remove what was built
-	rm -rf build dist out *.egg-info docs/_build docs/notebooks .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist out *.egg-info docs/_build docs/notebooks docs/reference .pytest_cache .ruff_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +
 
 distclean: clean ## remove .venv too

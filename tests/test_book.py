@@ -3,11 +3,12 @@
 import base64
 import io
 
-import book
 import nbformat
 import pytest
-import reading_order
 from PIL import Image
+
+import book
+import reading_order
 
 CHAPTERS = reading_order.reading_order()
 

@@ -26,8 +26,9 @@ import nbformat
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from PIL import Image, ImageChops
-from reading_order import ROOT, reading_order
 from traitlets.config import Config
+
+from reading_order import ROOT, reading_order
 
 # True: a notebook without stored outputs is an error too, not only one whose outputs are older than its code.
 OUTPUTS_EXPECTED = False

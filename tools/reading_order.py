@@ -17,14 +17,15 @@ class Part(NamedTuple):
 
 
 def parts(root=ROOT):
-    "The parts of the book, in reading order; lists without a notebook are left out."
+    "The parts of the book, in reading order; lists without a notebook, and texts such as CONTRIBUTING, are left out."
     found = []
     for block in TOCTREE.findall((root / "docs" / "index.md").read_text(encoding="utf-8")):
         lines = block.splitlines()
         title = next(line.removeprefix(":caption: ") for line in lines if line.startswith(":caption:"))
-        pages = [line.removeprefix("notebooks/") for line in lines if line.startswith("notebooks/")]
-        if pages:
-            found.append(Part(title, [root / "nbs" / f"{page}.ipynb" for page in pages]))
+        pages = re.findall(r"^(?:.* <)?notebooks/([\w/]+)>?$", block, re.MULTILINE)
+        paths = [root / "nbs" / f"{page}.ipynb" for page in pages if not page.isupper()]
+        if paths:
+            found.append(Part(title, paths))
     return found
 
 

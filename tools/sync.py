@@ -12,9 +12,10 @@ import sys
 import tempfile
 from pathlib import Path
 
-import readme
 from nbdev.clean import nbdev_clean
 from nbdev.doclinks import nbdev_export
+
+import readme
 
 # the plain functions: the commands would read this script's arguments
 clean, export = nbdev_clean.__wrapped__, nbdev_export.__wrapped__
