@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 import ncv_lab as ncv
+from ncv_lab.theory.action import check_same_theory
 from ncv_lab.theory.lattice import khat_squared, volume
 
 SHAPES = [(2,), (8,), (6, 4), (2, 2), (4, 3, 2), (3, 2, 2, 3)]
@@ -173,3 +174,44 @@ def test_a_gradient_wrong_at_one_site_is_found_there():
 
     with pytest.raises(ValueError, match=r"at site \(3, 2\)"):
         ncv.as_theory(double_well, (6, 4), gradient=wrong)
+
+
+# ---- one and the same theory ----
+
+SAMPLED = "the ensemble was sampled"
+
+
+def test_the_same_theory_passes():
+    check_same_theory(ncv.Phi4((6, 4), 0.1, 24), ncv.Phi4((6, 4), 0.1, 24.0), SAMPLED)
+    one = ncv.as_theory(double_well, (6, 4), name="one")
+    check_same_theory(one, one, SAMPLED)
+    check_same_theory(one, ncv.as_theory(double_well, (6, 4), name="a label"), SAMPLED)
+
+
+class Coupled(ncv.Theory):
+    "A theory of a user, with a coupling for each site."
+
+    shape: tuple
+    couplings: jax.Array
+    scale: float = 1.0
+
+    def action(self, phi):
+        return jnp.sum(self.couplings * phi**2) * self.scale
+
+
+@pytest.mark.parametrize("one, other, message", [
+    (ncv.Phi4((6, 4), 0.1, 24), ncv.Phi4((4, 6), 0.1, 24), r"has shape \(6, 4\), but .* sampled on shape \(4, 6\)"),
+    (ncv.Phi4((6, 4), 0.1, 24), ncv.Phi4((6, 4), 0.2, 24),
+     "has m2 = 0.1, lam = 24, but the ensemble was sampled with m2 = 0.2, lam = 24: the mean of f is 0 only"),
+    (ncv.Phi4((6, 4), 0.1, 24), ncv.Phi4((6, 4), 0.1 + 1e-12, 24), "m2 = 0.100000000001, lam = 24: the mean of f"),
+    (ncv.Phi4((6, 4), 0.1, 24), ncv.as_theory(double_well, (6, 4)), "class Phi4, but .* of the class FunctionTheory"),
+    (ncv.as_theory(double_well, (6, 4)), ncv.as_theory(lambda phi: double_well(phi), (6, 4), name="again"),
+     "'double_well' differs in action_function from the theory 'again' that .* not the same object"),
+    (ncv.as_theory(double_well, (6, 4)), ncv.as_theory(double_well, (6, 4), gradient=jax.grad(double_well)),
+     "differs in gradient_function"),
+    (Coupled((2,), jnp.ones(2)), Coupled((2,), 2 * jnp.ones(2)), "differs in couplings from the theory that the ens"),
+    (Coupled((2,), jnp.ones(2)), Coupled((2,), jnp.ones(2), 2.0), "has scale = 1, but .* with scale = 2"),
+], ids=["shape", "m2", "m2 in its 12th digit", "class", "function", "gradient", "array", "number"])  # fmt: skip
+def test_another_theory_is_refused(one, other, message):
+    with pytest.raises(ValueError, match=message):
+        check_same_theory(one, other, SAMPLED)
