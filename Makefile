@@ -69,6 +69,7 @@ bench-reduction: $(DEV) ## every family of control variates: sigma ratios and se
 
 book: $(DEV) ## run the chapters and store what they show; NOTEBOOK=nbs/theory/02_action.ipynb for one
 	$(SIDE_BY_SIDE) $(BIN)/python tools/book.py --jobs $(JOBS) $(NOTEBOOK)
+	$(BIN)/python tools/readme.py
 
 docs: $(DEV) ## the documentation, in docs/_build/html
 	$(BIN)/python tools/docs.py

@@ -54,6 +54,12 @@ def test_chapter_has_a_title(chapter):
     assert reading_order.title(chapter)
 
 
+def test_table_of_chapters_names_every_chapter():
+    table = reading_order.table()
+    for chapter in CHAPTERS:
+        assert chapter.is_symlink() or f"({book.name(chapter)})" in table
+
+
 def test_notebook_is_run_and_its_outputs_are_stored(tmp_path):
     solution = "<details><summary>Solution</summary>\n\nTwice:\n\n```python\nassert 2 * x == 84\n```\n\n</details>"
     path = notebook(

@@ -57,3 +57,13 @@ def summary(notebook):
         if cell["cell_type"] == "markdown" and sentence:
             return " ".join(line.lstrip("> ").strip() for line in sentence[1].splitlines()).strip()
     return ""
+
+
+def table(root=ROOT):
+    "The book as a markdown table of parts and chapters, with links from the root of the repository."
+    lines = ["| part | chapters |", "|---|---|"]
+    for part in parts(root):
+        chapters = [notebook for notebook in part.notebooks if not notebook.is_symlink()]
+        links = [f"[{title(chapter)}]({chapter.relative_to(root).as_posix()})" for chapter in chapters]
+        lines.append(f"| {part.title} | {', '.join(links)} |")
+    return "\n".join(lines)

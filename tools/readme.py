@@ -1,6 +1,8 @@
 """Write README.md from index.ipynb: `python tools/readme.py`.
 
-The text and the stored outputs are taken over; pictures go to docs/images. Nothing is executed.
+The text and the stored outputs are taken over; pictures go to docs/images. Nothing is executed. The table of chapters,
+a cell of the notebook that begins with a comment, is made from the reading order in docs/index.md and from the titles
+of the notebooks.
 """
 
 import re
@@ -9,7 +11,10 @@ from pathlib import Path
 import nbformat
 from nbconvert import MarkdownExporter
 
+import reading_order
+
 IMAGES = Path("docs/images")
+CHAPTERS = "<!-- the chapters, made by `make export` from docs/index.md and their titles -->"
 SHOWN = ["text/markdown", "image/png", "text/plain"]
 
 
@@ -45,6 +50,16 @@ def readme(notebook):
     return header + re.sub(r"\n{3,}", "\n\n", text), images
 
 
+def write_chapters(root=Path(".")):
+    "Write the table of chapters into index.ipynb, in the cell that begins with the comment CHAPTERS."
+    notebook = root / "index.ipynb"
+    nb = nbformat.read(notebook, as_version=4)
+    for cell in nb.cells:
+        if cell.source.startswith(CHAPTERS):
+            cell.source = f"{CHAPTERS}\n\n{reading_order.table(root)}"
+    nbformat.write(nb, notebook)
+
+
 def write(root=Path(".")):
     "Write README.md and its pictures below root; pictures that are no longer used are removed."
     text, images = readme(root / "index.ipynb")
@@ -57,4 +72,5 @@ def write(root=Path(".")):
 
 
 if __name__ == "__main__":
+    write_chapters()
     write()

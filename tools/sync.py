@@ -1,7 +1,8 @@
 """Bring everything made from the notebooks in step with them: `python tools/sync.py [--check]`.
 
-The notebooks are cleaned, exported to ncv_lab/*.py, and index.ipynb becomes README.md. All of it happens in a
-copy: without --check what differs is brought back, with --check it is only listed and the exit code is 1.
+The notebooks are cleaned and exported to ncv_lab/*.py; index.ipynb gets its table of chapters and becomes README.md.
+All of it happens in a copy: without --check what differs is brought back, with --check it is only listed and the exit
+code is 1.
 """
 
 import argparse
@@ -21,7 +22,7 @@ import readme
 clean, export = nbdev_clean.__wrapped__, nbdev_export.__wrapped__
 
 ROOT = Path(__file__).resolve().parent.parent
-PARTS = ["settings.ini", "index.ipynb", "README.md", "nbs", "ncv_lab", str(readme.IMAGES)]
+PARTS = ["settings.ini", "index.ipynb", "README.md", "docs/index.md", "nbs", "ncv_lab", str(readme.IMAGES)]
 UNWATCHED = {"__pycache__", ".ipynb_checkpoints", "_modidx.py"}
 
 
@@ -40,10 +41,13 @@ def make(root):
     "Clean, export and write the README below root."
     for module in generated(root):
         module.unlink()
+    has_index = (root / "index.ipynb").exists()
     with contextlib.chdir(root):
+        if has_index:
+            readme.write_chapters()
         clean()
         export()
-        if Path("index.ipynb").exists():
+        if has_index:
             readme.write()
 
 
