@@ -41,6 +41,7 @@ paper: $(READY) ## the figures and the table of the paper, quick size, in out/
 test: $(DEV) browser ## every check: files in step, style, all notebooks, all tests
 	$(BIN)/python tools/sync.py --check
 	$(BIN)/python tools/book.py --check
+	$(BIN)/python tools/links.py
 	$(BIN)/ruff check
 	$(SIDE_BY_SIDE) $(BIN)/nbdev_test --n_workers $(JOBS)
 	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) --dist worksteal
@@ -74,6 +75,7 @@ book: $(DEV) ## run the chapters and store what they show; NOTEBOOK=nbs/theory/0
 docs: $(DEV) ## the documentation, in docs/_build/html
 	$(BIN)/python tools/docs.py
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
+	$(BIN)/python tools/links.py
 
 export: $(DEV) ## clean the notebooks; write the modules and README.md from them
 	$(BIN)/python tools/sync.py
