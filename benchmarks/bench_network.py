@@ -21,7 +21,7 @@ import numpy as np
 import ncv_lab as ncv
 from ncv_lab.fields.control_variates import stein
 from ncv_lab.fields.odd_mlp import unfold
-from ncv_lab.fitting.data import pose
+from ncv_lab.fitting.data import Data
 
 SHAPES = (20, 20), (40, 40)
 SIZES = (5, 4), (1, 16), (5, 32)  # layers x neurons
@@ -174,11 +174,11 @@ def solve_time():
     missed, shape = [], (20, 20)
     theory = ncv.Phi4(shape, m2=0.1, lam=24.0)
     configs = np.random.default_rng(0).normal(size=(1000, *shape))
-    problem = pose(theory, ncv.Correlator(), ncv.Ensemble.from_configs(configs, theory))
+    data = Data.measure(theory, ncv.Correlator(), ncv.Ensemble.from_configs(configs, theory))
     print()
     for symmetric in (True, "time", False):
         net = ncv.OddMLP(shape, depth=0, symmetric=symmetric)
-        fits = [fit for _ in range(3) for fit in ncv.LeastSquares().run(net, problem)]
+        fits = [fit for _ in range(3) for fit in ncv.LeastSquares().run(net, data)]
         seconds, bar = min(fit.wall_time for fit in fits), SOLVE_SECONDS if symmetric else np.inf
         print(
             f"linear solve of 20 x 20, 1000 configurations, 11 times, {fits[0].diagnostics['n_features']:3} weights: "

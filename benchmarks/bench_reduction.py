@@ -65,7 +65,7 @@ def watch(field, theory, observable, train, method, key, seconds):
 
 def ratio_on(others, observable, fit):
     values = ncv.measure(observable, others.flat, others.shape)
-    return np.atleast_1d(ncv.sigma_ratio(values, values - fit.controls(others)))
+    return np.atleast_1d(ncv.sigma_ratio(values, values - fit.evaluate(others)))
 
 
 def data(name, seed):

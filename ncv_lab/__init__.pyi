@@ -57,14 +57,14 @@ from .fields.smearing import Gaussian as Gaussian, Shell as Shell, Smearing as S
 
 # fitting
 from .fitting.adam import Adam as Adam, PaperSchedule as PaperSchedule
-from .fitting.data import sigma_ratio as sigma_ratio
-from .fitting.fit import fit as fit, fit_steps as fit_steps, Strategy as Strategy
+from .fitting.data import Data as Data, sigma_ratio as sigma_ratio
+from .fitting.fit import fit as fit, fit_steps as fit_steps
 from .fitting.fit_together import fit_together as fit_together
 from .fitting.ladder import FieldRecipe as FieldRecipe, SchwingerDyson as SchwingerDyson
 from .fitting.lasso import Lasso as Lasso
 from .fitting.least_squares import LeastSquares as LeastSquares
 from .fitting.losses import FixedShift as FixedShift, LearnedShift as LearnedShift, SecondMoment as SecondMoment
-from .fitting.result import Fit as Fit, load_fit as load_fit
+from .fitting.result import Fit as Fit, load_fit as load_fit, Method as Method, Strategy as Strategy
 from .fitting.variable_projection import VariableProjection as VariableProjection
 
 # analysis

@@ -122,7 +122,7 @@ def matrix(phi):
 class Silent:
     "A method that never yields a fit."
 
-    def run(self, field, problem, *, key=None, resume=None):
+    def run(self, field, data, *, key=None, resume=None):
         return iter(())
 
 
@@ -337,9 +337,9 @@ TABLE = [
     ("fit_together", lambda _: together(fields=[linear()]), TypeError, "only OddMLP networks with hidden layers"),
     ("fit_together", lambda _: together(methods=[ncv.LeastSquares()]), TypeError, "by Adam, got LeastSquares"),
     ("fit_together", lambda _: together(observable=ncv.Correlator()), ValueError, "one control variate for one number"),
-    ("Fit", lambda _: solved().controls(np.ones((3, 4, 6))), ValueError, "lattice shape (6, 4)"),
-    ("Fit", lambda _: solved().controls(spoilt(np.nan)), ValueError, "nan at index (3, 2, 1)"),
-    ("Fit", lambda _: solved().controls(ensemble(40, (8, 8))), ValueError, "lattice shape (6, 4)"),
+    ("Fit", lambda _: solved().evaluate(np.ones((3, 4, 6))), ValueError, "lattice shape (6, 4)"),
+    ("Fit", lambda _: solved().evaluate(spoilt(np.nan)), ValueError, "nan at index (3, 2, 1)"),
+    ("Fit", lambda _: solved().evaluate(ensemble(40, (8, 8))), ValueError, "lattice shape (6, 4)"),
     ("Fit", lambda d: solved().save(f"{d}/no/fit.safetensors"), FileNotFoundError, "does not exist; create it first"),
     ("load_fit", lambda d: ncv.load_fit(f"{d}/fit.safetensors"), FileNotFoundError, "there is no file"),
     ("load_fit", lambda d: ncv.load_fit(text_file(d)), ValueError, "not a complete safetensors file"),

@@ -8,93 +8,147 @@ __all__ = ['estimate', 'estimate_including_training']
 # %% ../../nbs/analysis/04_estimate.ipynb #b09e9b73
 import time
 import warnings
+from collections.abc import Callable
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from jaxtyping import PRNGKeyArray
 
-from .averages import Estimate, columns, like, summarise
-from .cross_fit import _check, _Control, _control, _from_fit
+from .averages import Estimate, columns, in_form
+from .cross_fit import ControlValues, control_values, from_fit
 from .errors import jackknife_errors, tail_uncertainty
+from ..fitting.data import Data, check_parts
 from ..fitting.result import Fit
 from ..sampling.ensemble import Ensemble
 from ..theory.action import Theory
-from ..theory.observables import Observable, measure
+from ..theory.observables import measure
 
 # %% ../../nbs/analysis/04_estimate.ipynb #4d8274a0
 def estimate(
-    theory: Theory,
-    observable,
+    theory: Theory | None,
+    observable: Callable,
     ensemble: Ensemble,
-    control=None,
+    control: Any = None,
     *,
     folds: int = 5,
     errors: str = "gamma",
     refit: bool = False,
-    method=None,
-    key=None,
+    method: Any = None,
+    key: PRNGKeyArray | None = None,
     progress: bool = True,
 ) -> Estimate:
-    """The mean of O - f over `ensemble`: value, error, tau_int and, for f != 0, the gain over the raw mean.
+    """The mean of O - f over an ensemble: value, error, tau_int and, for f != 0, the gain over the raw mean.
 
-    `control`: None (raw); a `Fit` (configurations it has seen are left out with a warning); a vector field or anything
-    else that `fit` takes (cross-fitted over `folds`, by `method`, with keys split off `key`); or a function phi -> f.
-    `errors`: "gamma" (pyerrors, each chain a replica) or "jackknife"; with `refit=True` the jackknife repeats the
-    cross-fitting without each block. Warns if the mean of f is more than 3 of its errors away from 0, or if the
-    kurtosis of O - f leaves its error uncertain by more than 40 %. Raises `TypeError` or `ValueError` for arguments
-    that do not belong together, or if no unseen configuration is left.
+    It warns if the mean of f is more than 3 of its errors away from 0, or if the kurtosis of O - f leaves its error
+    uncertain by more than 40 %.
+
+    Args:
+        theory: the theory of the ensemble, or None to take it from there.
+        observable: an `Observable`, or a function phi -> number or vector.
+        ensemble: the configurations to average over.
+        control: None for the raw mean; a `Fit` (configurations it has seen are left out with a warning); a vector
+            field or anything else that `fit` takes (cross-fitted); or a function phi -> f.
+        folds: the number of folds of cross-fitting.
+        errors: "gamma" (the Gamma method of pyerrors, each chain a replica) or "jackknife".
+        refit: whether the jackknife repeats the cross-fitting without each of its blocks.
+        method: the method of the fits in cross-fitting, or None for the default of the field.
+        key: a random key for fits that need one.
+        progress: whether to show progress bars.
+
+    Returns:
+        The estimate.
+
+    Raises:
+        TypeError: for a theory, ensemble, observable or control of the wrong kind.
+        ValueError: if they do not belong together, or if no configuration is left that the fit has not seen.
     """
-    observable, values, seconds = _measured(theory, observable, ensemble)
     if control is None:
-        return summarise(theory, observable, values, errors=errors, seed=ensemble.seed, seconds=seconds)
+        return _raw(theory, observable, ensemble, errors)
+    start = time.perf_counter()
+    data = Data.measure(theory, observable, ensemble)
+    seconds = _seconds(ensemble, time.perf_counter() - start)
     options = {"folds": folds, "method": method, "key": key, "progress": progress}
-    found = _control(theory, observable, ensemble, control, values.shape[2:], **options)
-    result = _improved(theory, observable, ensemble, values, found, errors, seconds)
+    found = control_values(data, control, **options)
+    result = _improved(data, found, errors, ensemble.seed, seconds)
     if not refit:
         return result
     if errors != "jackknife" or len(found.fits) < 2:
         raise ValueError("refit=True needs errors='jackknife' and something to fit: a vector field or a strategy")
-    return _with_refits(result, ensemble, control, options)
+    return _with_refits(result, data, control, options)
 
 # %% ../../nbs/analysis/04_estimate.ipynb #a0cae16f
-def _measured(theory: Theory, observable, ensemble: Ensemble) -> tuple[Observable, np.ndarray, dict[str, float]]:
-    observable, start = _check(theory, observable, ensemble), time.perf_counter()
+def _raw(theory: Theory | None, observable: Callable, ensemble: Ensemble, errors: str) -> Estimate:
+    """The mean of O. It needs no gradients, so only the observable is measured."""
+    start = time.perf_counter()
+    theory, observable = check_parts(theory, observable, ensemble)
     values = measure(observable, ensemble.configs, theory.shape)
+    seconds = _seconds(ensemble, time.perf_counter() - start)
+    return Estimate.from_samples(theory, observable, values, errors=errors, seed=ensemble.seed, seconds=seconds)
+
+
+def _seconds(ensemble: Ensemble, measuring: float) -> dict[str, float]:
+    """The wall times that an estimate begins with."""
     sampling = np.nan if ensemble.wall_time is None else float(ensemble.wall_time)
-    return observable, values, {"sampling": sampling, "fitting": 0.0, "evaluating": time.perf_counter() - start}
+    return {"sampling": sampling, "fitting": 0.0, "evaluating": measuring}
 
 
-def _improved(theory, observable, ensemble, values, found: _Control, errors: str, seconds: dict) -> Estimate:
-    options = {"errors": errors, "seed": ensemble.seed}
-    raw = summarise(theory, observable, values + 0 * found.values, seconds=seconds, **options)
-    seconds = seconds | {"fitting": found.fitting, "evaluating": seconds["evaluating"] + found.evaluating}
-    result = summarise(
-        theory,
-        observable,
-        values - found.values,
+def _in_chains(data: Data, numbers: np.ndarray) -> np.ndarray:
+    """Numbers (n, k) as (chain, draw) for a scalar observable, else (chain, draw, k)."""
+    n_chains = len(np.unique(data.chain))
+    form = () if data.scalar else (len(data.labels),)
+    return numbers.reshape(n_chains, -1, *form)
+
+
+def _improved(data: Data, found: ControlValues, errors: str, seed: Any, seconds: dict[str, float]) -> Estimate:
+    """The estimate with the control variate `found`, and the raw one of the same configurations inside it."""
+    options = {"errors": errors, "seed": seed}
+    # Configurations that take no part are NaN in the samples of an average.
+    values = np.where(found.used[:, None], np.asarray(data.values), np.nan)
+    improved = values - found.values
+    raw_samples = _in_chains(data, values)
+    raw = Estimate.from_samples(data.theory, data.observable, raw_samples, seconds=seconds, **options)
+    more_seconds = {"fitting": found.fitting, "evaluating": seconds["evaluating"] + found.evaluating}
+    result = Estimate.from_samples(
+        data.theory,
+        data.observable,
+        _in_chains(data, improved),
         raw=raw,
         control=found.origin,
         fits=found.fits,
-        influence=found.influence,
-        seconds=seconds,
+        influence=None if found.influence is None else _in_chains(data, found.influence),
+        seconds=seconds | more_seconds,
         **options,
     )
-    f = summarise(theory, observable, raw.samples - result.samples, errors=errors)
-    z_score = np.divide(f.value, f.error, out=np.zeros_like(f.value), where=f.error > 0)
+    z_score = _z_score(result, errors)
+    _warn_of_bias(result, z_score)
+    _warn_of_tails(result)
+    return replace(result, z_score=z_score[()])
+
+
+def _z_score(result: Estimate, errors: str) -> np.ndarray:
+    """The mean of f over its error."""
+    f = Estimate.from_samples(result.theory, result.observable, result.raw.samples - result.samples, errors=errors)
+    return np.divide(f.value, f.error, out=np.zeros_like(f.value), where=f.error > 0)
+
+
+def _warn_of_bias(result: Estimate, z_score: np.ndarray) -> None:
+    """Warn where the mean of f is not 0 within its error."""
     worst = np.argmax(abs(z_score))
-    if abs(z := np.ravel(z_score)[worst]) > 3:
+    z = np.ravel(z_score)[worst]
+    if abs(z) > 3:
         warnings.warn(
             f"the mean of f for {result.labels[worst]} is {z:.1f} of its errors away from 0; is f a control "
             "variate of this action, and is the ensemble thermalised?",
-            stacklevel=3,
+            stacklevel=4,
         )
-    _warn_of_tails(result)
-    return replace(result, z_score=z_score[()])
 
 
 def _warn_of_tails(result: Estimate, too_much: float = 0.4) -> None:
     """Warn where the error is known badly because few configurations make it."""
     tails = tail_uncertainty(columns(result.samples))
-    if (worst := tails.max()) > too_much:
+    worst = tails.max()
+    if worst > too_much:
         kurtosis = 3 + 4 * result.n_configs * worst**2
         warnings.warn(
             f"the kurtosis of O - f for {result.labels[tails.argmax()]} is {kurtosis:.0f}: a few of the "
@@ -104,31 +158,46 @@ def _warn_of_tails(result: Estimate, too_much: float = 0.4) -> None:
         )
 
 # %% ../../nbs/analysis/04_estimate.ipynb #6a68a605
-def _with_refits(result: Estimate, ensemble: Ensemble, control, options: dict) -> Estimate:
+def _with_refits(result: Estimate, data: Data, control: Any, options: dict[str, Any]) -> Estimate:
     """`result` with errors from the jackknife that repeats the cross-fitting without each of 10 or more blocks."""
-    n_chains, n_draws = ensemble.configs.shape[:2]
-    # Whole chains, or the same draws of all chains, so that what is left is still an ensemble.
-    whole = n_chains >= 10
-    size = n_chains if whole else n_draws
-    parts, replicates = np.array_split(np.arange(size), min(size, 20)), []
-    for part in parts:
-        rest = ensemble.select(**{"chains" if whole else "draws": np.setdiff1d(np.arange(size), part)})
-        values = measure(result.observable, rest.configs, rest.shape)
-        found = _control(result.theory, result.observable, rest, control, values.shape[2:], **options)
-        replicates.append(np.atleast_1d((values - found.values).mean(axis=(0, 1))))
-    found = jackknife_errors(columns(result.samples), replicates=np.stack(replicates))
-    numbers = like(result.samples, found)
-    return replace(result, method=f"{found.method}, fits repeated", replicates=np.stack(replicates), **numbers)
+    # Whole chains, or the same draws of all chains, so that the chains that are left have one length.
+    n_chains = len(np.unique(data.chain))
+    number = data.chain if n_chains >= 10 else data.draw
+    names = np.unique(number)
+    replicates = []
+    for block in np.array_split(names, min(len(names), 20)):
+        rest = data.select(~np.isin(number, block))
+        found = control_values(rest, control, **options)
+        replicates.append((np.asarray(rest.values) - found.values).mean(axis=0))
+    replicates = np.stack(replicates)
+    errors = jackknife_errors(columns(result.samples), replicates=replicates)
+    numbers = in_form(result.samples, errors)
+    return replace(result, method=f"{errors.method}, fits repeated", replicates=replicates, **numbers)
 
 # %% ../../nbs/analysis/04_estimate.ipynb #d8ceb242
 def estimate_including_training(
-    theory: Theory, observable, ensemble: Ensemble, fit: Fit, *, errors: str = "gamma"
+    theory: Theory | None, observable: Callable, ensemble: Ensemble, fit: Fit, *, errors: str = "gamma"
 ) -> Estimate:
-    """The mean of O - f over all of `ensemble`, configurations the fit has seen included, as in Fig. 3 of the paper.
+    """The mean of O - f over all of an ensemble, configurations the fit has seen included, as in Fig. 3 of the paper.
 
-    Biased: on its training set a fit has drawn the mean of O - f towards the learned shift and made its spread too
-    small, so value and error are both wrong, the more so the more weights there are. Use `estimate` for results.
+    It is biased. On its training set a fit has drawn the mean of O - f towards the learned shift and made its spread
+    too small, so value and error are both wrong, the more so the more weights there are. Use `estimate` for results.
+
+    Args:
+        theory: the theory of the ensemble, or None to take it from there.
+        observable: the observable of the fit.
+        ensemble: the configurations to average over.
+        fit: a fit, to some of these configurations or to others.
+        errors: "gamma" or "jackknife".
+
+    Returns:
+        The estimate.
+
+    Raises:
+        TypeError, ValueError: as `estimate`.
     """
-    observable, values, seconds = _measured(theory, observable, ensemble)
-    found = _from_fit(fit, observable, ensemble, values.shape[2:], drop=False)
-    return _improved(theory, observable, ensemble, values, found, errors, seconds)
+    start = time.perf_counter()
+    data = Data.measure(theory, observable, ensemble)
+    seconds = _seconds(ensemble, time.perf_counter() - start)
+    found = from_fit(fit, data, drop_seen=False)
+    return _improved(data, found, errors, ensemble.seed, seconds)

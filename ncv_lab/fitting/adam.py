@@ -21,9 +21,9 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from ..fields.control_variates import ControlVariate, VectorField, stein
-from .data import Problem, control_values, sigma_ratio, tail_rows
+from .data import Data, evaluate, sigma_ratio, validation_rows
 from .losses import LearnedShift, Loss
-from .result import Fit
+from .result import Fit, Method
 from ..utils.files import register
 
 # %% ../../nbs/fitting/04_adam.ipynb #bccc2040
@@ -44,7 +44,7 @@ class PaperSchedule(eqx.Module):
 
 # %% ../../nbs/fitting/04_adam.ipynb #59cf7610
 @register
-class Adam(eqx.Module):
+class Adam(Method):
     """Minimise a `Loss` by Adam.
 
     `steps` in all; `learning_rate` a number or a function of the step (Eq. 16 if None); `batch_size` configurations a
@@ -99,23 +99,23 @@ class Adam(eqx.Module):
         )
         self.loss = LearnedShift() if loss is None else loss
 
-    def run(self, field: VectorField, problem: Problem, *, key=None, resume: Fit | None = None) -> Iterator[Fit]:
+    def run(self, field: VectorField, data: Data, *, key=None, resume: Fit | None = None) -> Iterator[Fit]:
         """Yield a `Fit` at every check, the best so far; the last one is the result. `resume` continues an earlier
         fit."""
-        check_one_number(problem)
+        check_one_number(data)
         if key is None:
             raise TypeError(
                 "Adam visits the configurations in random order and needs a key, for example key=jax.random.key(0)"
             )
-        return _train(self, field, problem, np.asarray(jax.random.key_data(key)), resume)
+        return _train(self, field, data, np.asarray(jax.random.key_data(key)), resume)
 
 # %% ../../nbs/fitting/04_adam.ipynb #e32cd60b
-def check_one_number(problem: Problem) -> None:
-    """Raise `ValueError` unless the observable of `problem` is one number."""
-    if problem.values.shape[1] != 1:
+def check_one_number(data: Data) -> None:
+    """Raise `ValueError` unless the observable of `data` is one number."""
+    if data.values.shape[1] != 1:
         raise ValueError(
-            f"Adam trains one control variate for one number, got {len(problem.labels)} "
-            f"({problem.labels[0]}, ...); choose one, for example Correlator().at(10), or fit them one by one"
+            f"Adam trains one control variate for one number, got {len(data.labels)} "
+            f"({data.labels[0]}, ...); choose one, for example Correlator().at(10), or fit them one by one"
         )
 
 # %% ../../nbs/fitting/04_adam.ipynb #1bdbad35
@@ -191,9 +191,9 @@ class _Run(eqx.Module):
 class Descent:
     """One training on its way: the configurations it sees and those set aside, the order of visits, the run so far."""
 
-    def __init__(self, method: Adam, field: VectorField, problem: Problem, seed: np.ndarray, resume: Fit | None = None):
-        self.method, self.problem, self.seed = method, problem, seed
-        aside = tail_rows(problem, method.validation)
+    def __init__(self, method: Adam, field: VectorField, data: Data, seed: np.ndarray, resume: Fit | None = None):
+        self.method, self.data, self.seed = method, data, seed
+        aside = validation_rows(data, method.validation)
         self.inside, self.aside = np.flatnonzero(~aside), np.flatnonzero(aside)
         # The history looks at no more than a thousand training configurations, and at fewer where time matters.
         most = 1000 if method.pace is None else len(self.aside)
@@ -203,15 +203,15 @@ class Descent:
         self.run = self._begin(weights, field, resume)
         self.begin = time.perf_counter() - (resume.wall_time if resume else 0.0)
         if not self.run.history:
-            residual = problem.values[self.sample, 0] - control_values(field, problem, self.sample)
+            residual = data.values[self.sample, 0] - evaluate(field, data, self.sample)
             self.judge(0, self.run.state, method.loss(residual, self.run.state[0][1], weights))
 
     def _begin(self, weights: Any, field: VectorField, resume: Fit | None) -> _Run:
-        trained = (weights, self.method.loss.initial_shift(self.problem.values[self.inside, 0]))
+        trained = (weights, self.method.loss.initial_shift(self.data.values[self.inside, 0]))
         state = (trained, OPTIMISER.init(trained))
         if resume is None:
             return _Run(0, state, field, 0.0, 0, {})
-        if not np.array_equal(resume.seen, self.problem.seen):
+        if not np.array_equal(resume.seen, self.data.seen):
             raise ValueError(
                 f"a fit resumes on the {resume.n_configs} configurations it began with, got others; start a new fit "
                 "instead"
@@ -230,7 +230,7 @@ class Descent:
         return self.run.status(self.method)
 
     def visits(self) -> Int[np.ndarray, "chunk batch"]:
-        """The rows of the problem that the next `chunk` steps visit."""
+        """The rows of the data that the next `chunk` steps visit."""
         size = self.method.batch_size
         order = visiting_order(self.seed, len(self.inside), self.run.step * size, self.chunk * size)
         return self.inside[order].reshape(self.chunk, -1)
@@ -239,26 +239,26 @@ class Descent:
         """Go on by `n_steps` steps to `state` and look at the ratios there."""
         now = eqx.combine(state[0][0], self.frozen)
         looks = {"train_ratio": self.sample, "validation_ratio": self.aside}
-        ratios = {name: _ratio(now, self.problem, rows) for name, rows in looks.items()}
+        ratios = {name: _ratio(now, self.data, rows) for name, rows in looks.items()}
         self.run = self.run.advance(n_steps, state, now, loss=float(loss), **ratios)
 
     def result(self, loss: float | None = None) -> Fit:
         """The best so far; `loss`: the latest, if it is not in the history."""
         loss = self.run.history["loss"][-1] if loss is None else loss
-        return _result(self.run, self.method, self.problem, loss, time.perf_counter() - self.begin)
+        return _result(self.run, self.method, self.data, loss, time.perf_counter() - self.begin)
 
 
-def _result(run: _Run, method: Adam, problem: Problem, loss: float, seconds: float) -> Fit:
+def _result(run: _Run, method: Adam, data: Data, loss: float, seconds: float) -> Fit:
     best = int(np.argmax(run.history["validation_ratio"]))
     return Fit(
-        control=ControlVariate(run.best, problem.theory),
-        observable=problem.observable,
-        labels=problem.labels,
+        control=ControlVariate(run.best, data.theory),
+        observable=data.observable,
+        labels=data.labels,
         method=method,
         train_ratio=run.history["train_ratio"][[best]],
         validation_ratio=run.history["validation_ratio"][[best]],
-        n_configs=problem.n_configs,
-        seen=problem.seen,
+        n_configs=data.n_configs,
+        seen=data.seen,
         wall_time=seconds,
         status=run.status(method),
         history=run.history,
@@ -277,16 +277,16 @@ def _result(run: _Run, method: Adam, problem: Problem, loss: float, seconds: flo
     )
 
 # %% ../../nbs/fitting/04_adam.ipynb #c6b93160
-def _train(method: Adam, field: VectorField, problem: Problem, seed: np.ndarray, resume: Fit | None) -> Iterator[Fit]:
-    one = Descent(method, field, problem, seed, resume)
-    data = (problem.phi, problem.dS, problem.values[:, 0])
+def _train(method: Adam, field: VectorField, data: Data, seed: np.ndarray, resume: Fit | None) -> Iterator[Fit]:
+    one = Descent(method, field, data, seed, resume)
+    arrays = (data.phi, data.dS, data.values[:, 0])
     if one.status != "running":
         yield one.result()
     n_steps, due = one.chunk if method.pace is None else 1, 0.0
     while one.status == "running":
         started, n_steps = time.perf_counter(), min(n_steps, one.chunk, method.steps - one.run.step)
         place = (jnp.asarray(one.run.step), jnp.asarray(one.visits()), jnp.asarray(n_steps))
-        state, loss = descend(method.learning_rate, method.loss, one.frozen, one.run.state, *place, *data)
+        state, loss = descend(method.learning_rate, method.loss, one.frozen, one.run.state, *place, *arrays)
         finite, now = np.isfinite(float(loss)), time.perf_counter()
         if method.pace is None or now >= due or not finite or one.run.step + n_steps == method.steps:
             one.judge(n_steps, state, loss)
@@ -298,7 +298,7 @@ def _train(method: Adam, field: VectorField, problem: Problem, seed: np.ndarray,
             n_steps = round(n_steps * float(np.clip(method.pace / (now - started), 1 / n_steps, 8)))
 
 # %% ../../nbs/fitting/04_adam.ipynb #05a83c72
-def _ratio(field: VectorField, problem: Problem, rows: Int[np.ndarray, " n"]) -> float:
-    values = np.asarray(problem.values[rows, 0])
-    ratio = float(sigma_ratio(values, values - np.asarray(control_values(field, problem, rows))))
+def _ratio(field: VectorField, data: Data, rows: Int[np.ndarray, " n"]) -> float:
+    values = np.asarray(data.values[rows, 0])
+    ratio = float(sigma_ratio(values, values - np.asarray(evaluate(field, data, rows))))
     return 0.0 if np.isnan(ratio) else ratio

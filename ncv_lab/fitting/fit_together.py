@@ -17,7 +17,7 @@ from jaxtyping import PRNGKeyArray
 
 from ..fields.odd_mlp import OddMLP
 from .adam import Adam, Descent, check_one_number, descend
-from .data import Problem, pose
+from .data import Data
 from .result import Fit
 from ..sampling.ensemble import Ensemble
 from ..theory.action import Theory
@@ -43,14 +43,14 @@ def fit_together(
     if not len(fields) == len(ensembles) == len(methods) == len(keys) == len(resume) > 0:
         raise ValueError(f"{len(fields)} networks need as many ensembles, methods and keys (and fits to resume)")
     _check_alike(fields, methods)
-    problems = {id(ensemble): pose(theory, observable, ensemble) for ensemble in ensembles}
-    chosen = [problems[id(ensemble)] for ensemble in ensembles]
+    all_data = {id(ensemble): Data.measure(theory, observable, ensemble) for ensemble in ensembles}
+    chosen = [all_data[id(ensemble)] for ensemble in ensembles]
     check_one_number(chosen[0])
     seeds = [np.asarray(jax.random.key_data(key)) for key in keys]
     each = [Descent(*parts) for parts in zip(methods, fields, chosen, seeds, resume, strict=True)]
     if len({one.run.step for one in each}) > 1:
         raise ValueError(f"fits resume together from one step, got {sorted({one.run.step for one in each})}")
-    return _train_together(each, list(problems.values()))
+    return _train_together(each, list(all_data.values()))
 
 
 def _check_alike(fields: Sequence[OddMLP], methods: Sequence[Adam]) -> None:
@@ -73,23 +73,23 @@ def _common(method: Adam) -> tuple:
     return *numbers, type(method.loss)
 
 # %% ../../nbs/fitting/12_fit_together.ipynb #13e434ab
-def _train_together(each: list[Descent], problems: list[Problem]) -> Iterator[tuple[Fit, ...]]:
+def _train_together(each: list[Descent], all_data: list[Data]) -> Iterator[tuple[Fit, ...]]:
     method, widest = (
         each[0].method,
         max(each, key=lambda one: sum(leaf.size for leaf in jax.tree.leaves(one.run.state))),
     )
-    starts = dict(zip(map(id, problems), np.cumsum([0, *(p.n_configs for p in problems)]), strict=False))
-    data = [jnp.concatenate(part) for part in zip(*((p.phi, p.dS, p.values[:, 0]) for p in problems), strict=True)]
+    starts = dict(zip(map(id, all_data), np.cumsum([0, *(p.n_configs for p in all_data)]), strict=False))
+    arrays = [jnp.concatenate(part) for part in zip(*((p.phi, p.dS, p.values[:, 0]) for p in all_data), strict=True)]
     loss = eqx.tree_at(lambda loss: loss.l2, type(method.loss)(), jnp.asarray([_l2(one) for one in each]))
     chunk = min(one.chunk for one in each)
     while method.steps > each[0].run.step:
         step, n_steps = each[0].run.step, min(chunk, method.steps - each[0].run.step)
-        visits = np.stack([starts[id(one.problem)] + one.visits()[:chunk] for one in each])
+        visits = np.stack([starts[id(one.data)] + one.visits()[:chunk] for one in each])
         state = jax.tree.map(
             lambda *leaves: jnp.stack(leaves), *(_pad(one.run.state, widest.run.state) for one in each)
         )
         place = (jnp.asarray(step), jnp.asarray(visits), jnp.asarray(n_steps))
-        state, losses = _descend_together(method.learning_rate, loss, widest.frozen, state, *place, *data)
+        state, losses = _descend_together(method.learning_rate, loss, widest.frozen, state, *place, *arrays)
         for k, one in enumerate(each):
             one.judge(n_steps, _cut(jax.tree.map(lambda leaf, k=k: leaf[k], state), one.run.state), losses[k])
         yield tuple(one.result() for one in each)

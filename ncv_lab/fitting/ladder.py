@@ -22,11 +22,12 @@ from ..fields.local_functions import Polynomials
 from ..fields.neural import NeuralSchwingerDyson
 from ..fields.schwinger_dyson import Contact, Gated, Gradient, Magnetic, Powers, TanhSteps
 from ..fields.smearing import Gaussian, Shell, Smearing, field_sizes, present
-from .data import Problem
+from .data import Data
 from .least_squares import LeastSquares, exponentials
-from .result import Fit
+from .result import Fit, Strategy
 from ..theory.observables import Correlator, Observable
 from ..utils.files import register
+from ..utils.former_names import former_arguments
 
 # %% ../../nbs/fitting/10_ladder.ipynb #fa585e4b
 @register(formerly="Rung")
@@ -105,7 +106,8 @@ FEW = 400  # configurations, below which ridges are chosen cautiously
 
 
 @register(renamed={"masses": "decay_rates"})
-class SchwingerDyson(eqx.Module):
+@former_arguments(masses="decay_rates")
+class SchwingerDyson(Strategy):
     """The default control variate: Schwinger-Dyson fields of growing richness, solved; the best on inner folds is kept.
 
     `budget`: seconds after which no further rung is begun. `decay_rates`: see `LeastSquares`. `ladder`: the
@@ -121,16 +123,16 @@ class SchwingerDyson(eqx.Module):
         if not self.ladder or not self.budget > 0:
             raise ValueError(f"needs at least one rung and a positive budget, got {len(self.ladder)} and {self.budget}")
 
-    def run(self, problem: Problem) -> Iterator[Fit]:
+    def run(self, data: Data) -> Iterator[Fit]:
         """Yield the best `Fit` so far after each rung."""
         begin, best, tried = time.perf_counter(), None, {}
-        method = LeastSquares(decay_rates=self.decay_rates, cautious=problem.n_configs < FEW)
+        method = LeastSquares(decay_rates=self.decay_rates, cautious=data.n_configs < FEW)
         for rung in self.ladder:
-            field = rung.field(problem.phi, **self._needs(problem.observable))
-            if best is not None and n_weights(field, self.decay_rates) > 0.6 * problem.n_configs - 35:
+            field = rung.field(data.phi, **self._needs(data.observable))
+            if best is not None and n_weights(field, self.decay_rates) > 0.6 * data.n_configs - 35:
                 continue
-            half = 0.0 if best is None else best.validation_ratio[len(problem.times) // 2] / 2
-            (fit,) = method.run(field, problem, at_least=half)
+            half = 0.0 if best is None else best.validation_ratio[len(data.times) // 2] / 2
+            (fit,) = method.run(field, data, at_least=half)
             tried[rung.name] = fit.validation_ratio
             if best is None or (len(fit.labels) == len(best.labels) and score(fit) > score(best)):
                 best = fit

@@ -20,6 +20,7 @@ from ncv_lab.fitting.ridge import (
     variance,
 )
 from ..utils.files import register
+from ..utils.former_names import former_arguments
 
 # %% ../../nbs/fitting/08_lasso.ipynb #b360ea2a
 def lasso_weights(G: np.ndarray, b: np.ndarray, penalties: np.ndarray) -> tuple[np.ndarray, float]:
@@ -40,7 +41,7 @@ def lasso_weights(G: np.ndarray, b: np.ndarray, penalties: np.ndarray) -> tuple[
 
 def solve_lasso(sums: Moments, penalties: np.ndarray, k: int) -> Solution:
     """As `solve_ridge`, with a penalty on the absolute values of the weights; the penalty stands in `ridge`."""
-    parts = held_out_variance(sums, penalties, k, lambda *problem: lasso_weights(*problem)[0])
+    parts = held_out_variance(sums, penalties, k, lambda *equations: lasso_weights(*equations)[0])
     held_out = np.average(parts, axis=0, weights=sums.count)
     best, (_, covariance) = held_out.argmin(axis=0), sums.covariance()
     weights, condition = lasso_weights(covariance[:-k, :-k], covariance[:-k, -k:], penalties)
@@ -50,6 +51,7 @@ def solve_lasso(sums: Moments, penalties: np.ndarray, k: int) -> Solution:
 
 # %% ../../nbs/fitting/08_lasso.ipynb #fae8f5c8
 @register(renamed={"masses": "decay_rates"})
+@former_arguments(masses="decay_rates")
 class Lasso(LeastSquares):
     """Solve a field that is linear in its weights with a penalty on the sum of their absolute values: most become 0.
 

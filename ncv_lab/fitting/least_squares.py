@@ -23,8 +23,8 @@ from jaxtyping import Float
 from threadpoolctl import threadpool_limits
 
 from ..fields.control_variates import ControlVariate, VectorField, is_linear, n_features
-from .data import Problem
-from .result import Fit
+from .data import Data
+from .result import Fit, Method
 from ncv_lab.fitting.ridge import (
     Moments,
     Solution,
@@ -34,6 +34,7 @@ from ncv_lab.fitting.ridge import (
 )
 from ..utils.batching import map_cores
 from ..utils.files import register
+from ..utils.former_names import former_arguments
 
 # %% ../../nbs/fitting/07_least_squares.ipynb #7a72de17
 def exponentials(extent: int, t: int, decay_rates: Sequence[float]) -> Float[np.ndarray, "tau k"]:
@@ -49,22 +50,22 @@ def exponentials(extent: int, t: int, decay_rates: Sequence[float]) -> Float[np.
     return basis[:, sizes > 1e-6 * sizes[0]]
 
 # %% ../../nbs/fitting/07_least_squares.ipynb #b8a43a2f
-def profiles(field: VectorField, problem: Problem, decay_rates: Sequence[float] | None) -> Iterator[tuple]:
+def profiles(field: VectorField, data: Data, decay_rates: Sequence[float] | None) -> Iterator[tuple]:
     """The profile (features, m) of the weights over time offsets, None for free weights, and the observables it
     serves."""
     if decay_rates is None or not hasattr(field, "profile"):
-        yield None, np.arange(len(problem.times))
+        yield None, np.arange(len(data.times))
         return
-    for t in sorted(set(problem.times)):
+    for t in sorted(set(data.times)):
         yield (
-            field.profile(exponentials(problem.theory.shape[0], t, decay_rates)),
-            np.flatnonzero(np.array(problem.times) == t),
+            field.profile(exponentials(data.theory.shape[0], t, decay_rates)),
+            np.flatnonzero(np.array(data.times) == t),
         )
 
 # %% ../../nbs/fitting/07_least_squares.ipynb #1a970799
-def feature_matrix(field: VectorField, problem: Problem, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
+def feature_matrix(field: VectorField, data: Data, rows: slice | np.ndarray = slice(None)) -> np.ndarray:
     """The features (rows, F) of `field` on some configurations. Raises `ValueError` if they are not finite."""
-    features = map_cores(field.features, problem.phi[rows], problem.dS[rows])
+    features = map_cores(field.features, data.phi[rows], data.dS[rows])
     if not np.isfinite(features).all():
         raise ValueError(f"the features of {type(field).__name__} are not finite on some configurations")
     return features
@@ -116,14 +117,14 @@ class Stream(NamedTuple):
     n_features: int
 
     @classmethod
-    def gather(cls, field: VectorField, problem: Problem, folds: int, chunk: int = 2048) -> "Stream":
+    def gather(cls, field: VectorField, data: Data, folds: int, chunk: int = 2048) -> "Stream":
         """One pass over the configurations, `chunk` at a time."""
         parts, origin = [], None
-        for fold in np.array_split(np.arange(problem.n_configs), folds):
+        for fold in np.array_split(np.arange(data.n_configs), folds):
             sums = []
             for rows in np.split(fold, range(chunk, len(fold), chunk)):
-                q = feature_matrix(field, problem, rows)
-                numbers = np.concatenate([q, np.asarray(problem.values)[rows]], axis=1)
+                q = feature_matrix(field, data, rows)
+                numbers = np.concatenate([q, np.asarray(data.values)[rows]], axis=1)
                 origin = numbers.mean(axis=0) if origin is None else origin
                 sums = [Moments(*map(sum, zip(*sums, moments(numbers - origin, 1), strict=True)))]
             parts += sums
@@ -140,7 +141,8 @@ class Stream(NamedTuple):
 
 # %% ../../nbs/fitting/07_least_squares.ipynb #82872fbb
 @register(renamed={"masses": "decay_rates"})
-class LeastSquares(eqx.Module):
+@former_arguments(masses="decay_rates")
+class LeastSquares(Method):
     """Solve a field that is linear in its weights by ridge regression, all observables at once.
 
     `ridge`: a number, in units of the variance of the standardised features, or None to choose one for each observable
@@ -182,13 +184,13 @@ class LeastSquares(eqx.Module):
         self.memory, self.cautious = float(memory), bool(cautious)
 
     def run(
-        self, field: VectorField, problem: Problem, *, key=None, resume: Fit | None = None, at_least: float = 0.0
+        self, field: VectorField, data: Data, *, key=None, resume: Fit | None = None, at_least: float = 0.0
     ) -> Iterator[Fit]:
         """Yield the one `Fit` of the solve, that of the middle time alone if the ratio there is below `at_least`."""
         if not is_linear(field):
             raise TypeError(f"a {type(field).__name__} that is not linear in its weights cannot be solved; use Adam")
         start = time.perf_counter()
-        source, ridges = self._source(field, problem), np.array(self.ridges if self.ridge is None else [self.ridge])
+        source, ridges = self._source(field, data), np.array(self.ridges if self.ridge is None else [self.ridge])
 
         def solved(part: tuple, near: int | None = None) -> tuple[np.ndarray, Solution]:
             sums, back, inverse = source.standardised(*part)
@@ -197,11 +199,11 @@ class LeastSquares(eqx.Module):
             return part[1], solution._replace(weights=back @ solution.weights * units)
 
         *others, middle = sorted(
-            profiles(field, problem, self.decay_rates), key=lambda part: part[1][0] == len(problem.times) // 2
+            profiles(field, data, self.decay_rates), key=lambda part: part[1][0] == len(data.times) // 2
         )
         parts = [solved(middle)]
         if others and parts[0][1].held_out[0] ** -0.5 < at_least:
-            one = problem.at(problem.times[middle[1][0]])
+            one = data.at(data.times[middle[1][0]])
             yield _result(self, field, one, parts[0][1], time.perf_counter() - start)
             return
         if others:  # one time on each core: matrices this small are slower when two cores share one
@@ -211,36 +213,36 @@ class LeastSquares(eqx.Module):
         order = np.argsort(np.concatenate([columns for columns, _ in parts]))
         solution = Solution(*(np.concatenate(p, axis=-1)[..., order] for p in zip(*(s for _, s in parts), strict=True)))
         seconds, features = time.perf_counter() - start, getattr(source, "features", None)
-        yield replace(_result(self, field, problem, solution, seconds), features=features)
+        yield replace(_result(self, field, data, solution, seconds), features=features)
 
     def _solve(self, sums: Moments, ridges: np.ndarray, k: int, near: int | None) -> Solution:
         return solve_ridge(sums, ridges, k, self.cautious, near)
 
-    def _source(self, field: VectorField, problem: Problem) -> "Matrix | Stream":
+    def _source(self, field: VectorField, data: Data) -> "Matrix | Stream":
         """The features of all configurations, or their sums if there are too many."""
-        size = 8 * problem.n_configs * n_features(field, problem.theory.shape)
+        size = 8 * data.n_configs * n_features(field, data.theory.shape)
         if size > self.memory:
-            return Stream.gather(field, problem, self.folds)
-        return Matrix(feature_matrix(field, problem), np.asarray(problem.values), self.folds, self._rotates)
+            return Stream.gather(field, data, self.folds)
+        return Matrix(feature_matrix(field, data), np.asarray(data.values), self.folds, self._rotates)
 
 # %% ../../nbs/fitting/07_least_squares.ipynb #4dbc4e36
-def _result(method: LeastSquares, field: VectorField, problem: Problem, solution: Solution, seconds: float) -> Fit:
-    weights = solution.weights[:, 0] if problem.scalar else solution.weights
+def _result(method: LeastSquares, field: VectorField, data: Data, solution: Solution, seconds: float) -> Fit:
+    weights = solution.weights[:, 0] if data.scalar else solution.weights
     if (worst := solution.condition.max()) > 1e14:
         message = f"the features depend on each other (condition number {worst:.0e}): give fewer, or a larger ridge"
         warnings.warn(message, stacklevel=4)
-    constant = np.asarray(problem.values).std(axis=0) == 0
+    constant = np.asarray(data.values).std(axis=0) == 0
     with np.errstate(divide="ignore"):
         train, validation = (np.where(constant, 1.0, v**-0.5) for v in (solution.fitted, solution.held_out))
     return Fit(
-        control=ControlVariate(field, problem.theory, jnp.asarray(weights)),
-        observable=problem.observable,
-        labels=problem.labels,
+        control=ControlVariate(field, data.theory, jnp.asarray(weights)),
+        observable=data.observable,
+        labels=data.labels,
         method=method,
         train_ratio=train,
         validation_ratio=validation,
-        n_configs=problem.n_configs,
-        seen=problem.seen,
+        n_configs=data.n_configs,
+        seen=data.seen,
         wall_time=seconds,
         diagnostics={
             "ridge": solution.ridge,
@@ -250,16 +252,17 @@ def _result(method: LeastSquares, field: VectorField, problem: Problem, solution
     )
 
 # %% ../../nbs/fitting/07_least_squares.ipynb #808e4620
-def influence(fit: Fit, problem: Problem, total: Float[np.ndarray, " F"]) -> Float[np.ndarray, "n k"]:
+def influence(fit: Fit, data: Data, total: Float[np.ndarray, " F"]) -> Float[np.ndarray, "n k"]:
     """How much sum f over other configurations, of `total` features, owes to each configuration of a solved fit.
 
     The change of that sum when the configuration is left out of the solve, to first order in the features of the
-    others, with its sign turned; the ridge and the local functions are taken as given. `problem` is that of the fit.
+    others, with its sign turned; the ridge and the local functions are taken as given. `data` is that of the fit.
     """
-    field, weights = fit.control.field, np.asarray(fit.control.weights).reshape(len(total), -1)
-    q = feature_matrix(field, problem) if fit.features is None else fit.features
+    field = fit.control.field.with_weights(None)
+    weights = np.asarray(fit.control.weights).reshape(len(total), -1)
+    q = feature_matrix(field, data) if fit.features is None else fit.features
     ridges = np.broadcast_to(fit.diagnostics["ridge"], weights.shape[1])
-    left = np.asarray(problem.values) - q @ weights
+    left = np.asarray(data.values) - q @ weights
     left -= left.mean(axis=0)
 
     def one(part: tuple[np.ndarray | None, np.ndarray]) -> None:
@@ -274,5 +277,5 @@ def influence(fit: Fit, problem: Problem, total: Float[np.ndarray, " F"]) -> Flo
 
     owed = np.zeros_like(left)
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
-        list(pool.map(one, profiles(field, problem, getattr(fit.method, "decay_rates", None))))
+        list(pool.map(one, profiles(field, data, getattr(fit.method, "decay_rates", None))))
     return owed

@@ -22,11 +22,12 @@ from jaxtyping import Array, Float, Int, PRNGKeyArray
 
 from ..fields.control_variates import SumField, VectorField, is_linear
 from ..fields.neural import divide, trained_part
-from .data import Problem, sigma_ratio, tail_rows
+from .data import Data, sigma_ratio, validation_rows
 from .least_squares import LeastSquares, exponentials, feature_matrix
-from .result import Fit
+from .result import Fit, Method
 from ..utils.batching import map_configs
 from ..utils.files import register
+from ..utils.former_names import former_arguments
 
 # %% ../../nbs/fitting/09_variable_projection.ipynb #13c9fd34
 def _solve(G: Float[Array, "m m"], b: Float[Array, " m"]) -> Float[Array, " m"]:
@@ -58,7 +59,7 @@ def held_out(numbers: Float[Array, "n D"], folds: int, ridge: ArrayLike) -> Floa
 
 # %% ../../nbs/fitting/09_variable_projection.ipynb #204a7696
 class Projection(eqx.Module):
-    """The data of a training: configurations, standardised observable, and what the solved parts contribute.
+    """The numbers of a training: configurations, standardised observable, and what the solved parts contribute.
 
     `values` is (n, k), one column for each observable; `solved` (k, n, m) the standardised features of parts without
     networks, `profiles` (k, F, M) the matrices over time offsets of the others. Padded with zeros to one size.
@@ -94,7 +95,8 @@ def _unit_spread(q: Float[Array, "n m"]) -> Float[Array, "n m"]:
 
 # %% ../../nbs/fitting/09_variable_projection.ipynb #cba1f920
 @register(renamed={"masses": "decay_rates"})
-class VariableProjection(eqx.Module):
+@former_arguments(masses="decay_rates")
+class VariableProjection(Method):
     """Train the networks of a field with its linear weights eliminated, all observables at once.
 
     `steps` of `optimiser` (an optax transformation; Adam with a cosine schedule from `learning_rate` if None) on
@@ -127,33 +129,33 @@ class VariableProjection(eqx.Module):
                 f"{self.learning_rate}, {self.ridge} and {self.validation}"
             )
 
-    def run(self, field: VectorField, problem: Problem, *, key=None, resume: Fit | None = None) -> Iterator[Fit]:
+    def run(self, field: VectorField, data: Data, *, key=None, resume: Fit | None = None) -> Iterator[Fit]:
         """Yield a `Fit` at every check, the best so far; the last one is the result.
 
         `key` draws the times of each step; `resume` goes on from the networks of an earlier fit.
         """
-        field = field if resume is None else resume.control.field
+        field = field if resume is None else resume.control.field.with_weights(None)
         if not is_linear(field) or not any(jax.tree.leaves(trained_part(field))):
             raise TypeError(
                 f"variable projection trains networks inside a field with features, such as NeuralSchwingerDyson; "
                 f"this {type(field).__name__} has none: use LeastSquares or Adam"
             )
-        return _train(self, field, problem, jax.random.key(0) if key is None else key)
+        return _train(self, field, data, jax.random.key(0) if key is None else key)
 
 # %% ../../nbs/fitting/09_variable_projection.ipynb #7057908f
-def _project(method: VariableProjection, solved: list, neural: SumField, problem: Problem) -> Projection:
-    n = problem.n_configs // method.folds * method.folds
-    bases = [exponentials(problem.theory.shape[0], t, method.decay_rates) for t in problem.times]
+def _project(method: VariableProjection, solved: list, neural: SumField, data: Data) -> Projection:
+    n = data.n_configs // method.folds * method.folds
+    bases = [exponentials(data.theory.shape[0], t, method.decay_rates) for t in data.times]
     unit = lambda numbers: np.asarray(_unit_spread(jnp.asarray(numbers)))
     columns = [np.zeros((n, 0))] * len(bases)
     if solved:
         field = SumField(*solved)
-        features = feature_matrix(field, problem, slice(n))
+        features = feature_matrix(field, data, slice(n))
         columns = [unit(features @ field.profile(basis)) for basis in bases]
     return Projection(
-        problem.phi[:n],
-        problem.dS[:n],
-        jnp.asarray(unit(problem.values[:n])),
+        data.phi[:n],
+        data.dS[:n],
+        jnp.asarray(unit(data.values[:n])),
         _stacked(columns),
         _stacked([neural.profile(basis) for basis in bases]),
         jnp.asarray(method.ridge),
@@ -171,20 +173,20 @@ ADAM = optax.with_extra_args_support(optax.scale_by_adam())
 
 @eqx.filter_jit
 def _step(
-    optimiser, scale: ArrayLike, data: Projection, nets: Any, frozen: Any, memory: Any, columns: Int[Array, " c"]
+    optimiser, scale: ArrayLike, projection: Projection, nets: Any, frozen: Any, memory: Any, columns: Int[Array, " c"]
 ):
-    loss = lambda nets: data(nets, frozen, columns)
+    loss = lambda nets: projection(nets, frozen, columns)
     value, slope = jax.value_and_grad(loss)(nets)
     update, memory = optimiser.update(slope, memory, nets, value=value, grad=slope, value_fn=loss)
     return jax.tree.map(lambda weight, change: weight + scale * change, nets, update), memory, value
 
 # %% ../../nbs/fitting/09_variable_projection.ipynb #9d46854d
-def _train(method: VariableProjection, field: VectorField, problem: Problem, key: PRNGKeyArray) -> Iterator[Fit]:
+def _train(method: VariableProjection, field: VectorField, data: Data, key: PRNGKeyArray) -> Iterator[Fit]:
     begin, solver = time.perf_counter(), LeastSquares(decay_rates=method.decay_rates)
-    aside = tail_rows(problem, method.validation)
-    inside, aside = problem.select(~aside), problem.select(aside)
+    aside = validation_rows(data, method.validation)
+    inside, aside = data.select(~aside), data.select(aside)
     solved, neural = divide(field)
-    data = _project(method, solved, SumField(*neural), inside)
+    projection = _project(method, solved, SumField(*neural), inside)
     nets, frozen = eqx.partition(SumField(*neural), trained_part(SumField(*neural)))
     # Adam and its rate are kept apart, so that another rate or number of steps compiles nothing.
     optimiser = ADAM if method.optimiser is None else optax.with_extra_args_support(method.optimiser)
@@ -201,32 +203,32 @@ def _train(method: VariableProjection, field: VectorField, problem: Problem, key
             found = replace(fit, validation_ratio=ratio, state={"step": step}, features=None)
             best, idle = (found, 0) if better else (best, idle + 1)
             last = step == method.steps or idle == method.patience or not np.isfinite(history[-1][2:]).all()
-            yield _report(method, best, problem, history, False, time.perf_counter() - begin)
+            yield _report(method, best, data, history, False, time.perf_counter() - begin)
             if last:
                 break
-        columns = jax.random.permutation(jax.random.fold_in(key, step), len(problem.times))[: method.times_a_step]
+        columns = jax.random.permutation(jax.random.fold_in(key, step), len(data.times))[: method.times_a_step]
         scale = jnp.asarray(1.0 if method.optimiser else -rate(step), float)
-        nets, memory, loss = _step(optimiser, scale, data, nets, frozen, memory, columns)
+        nets, memory, loss = _step(optimiser, scale, projection, nets, frozen, memory, columns)
 
-    (fit,) = solver.run(best.control.field, problem)
+    (fit,) = solver.run(best.control.field, data)
     best = replace(best, control=fit.control, diagnostics=fit.diagnostics, features=fit.features)
-    yield _report(method, best, problem, history, True, time.perf_counter() - begin)
+    yield _report(method, best, data, history, True, time.perf_counter() - begin)
 
 
-def _ratio(fit: Fit, others: Problem) -> np.ndarray:
-    f = fit.controls(np.asarray(others.phi))
+def _ratio(fit: Fit, others: Data) -> np.ndarray:
+    f = fit.evaluate(others)
     return sigma_ratio(np.asarray(others.values), np.asarray(others.values) - f.reshape(len(f), -1))
 
 # %% ../../nbs/fitting/09_variable_projection.ipynb #f948c493
-def _report(method, best: Fit, problem: Problem, history: list, last: bool, seconds: float) -> Fit:
+def _report(method, best: Fit, data: Data, history: list, last: bool, seconds: float) -> Fit:
     names = ("step", "loss", "train_ratio", "validation_ratio")
     history = {name: np.array(column) for name, column in zip(names, zip(*history, strict=True), strict=True)}
     step = int(history["step"][-1])
     return replace(
         best,
         method=method,
-        n_configs=problem.n_configs,
-        seen=problem.seen,
+        n_configs=data.n_configs,
+        seen=data.seen,
         wall_time=seconds,
         status=("finished" if step == method.steps else "stopped early") if last else "running",
         history=history,

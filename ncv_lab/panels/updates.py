@@ -16,16 +16,15 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from ..analysis.averages import Estimate, summarise
+from ..analysis.averages import Estimate
 from ..fields.control_variates import ControlVariate
-from ..fitting.data import Problem, control_values, pose
+from ..fitting.data import Data
 from ..fitting.least_squares import LeastSquares
 from ..fitting.result import Fit
 from .state import SOLVED, LabState, TheoryState, keys, make_field, make_method, n_chains
 from ..sampling.ensemble import Ensemble
 from ..sampling.hmc import HMC, sample_steps
 from ..theory.observables import Correlator
-from ..utils.batching import map_configs
 
 # %% ../../nbs/panels/02_updates.ipynb #7f8a9799
 @dataclass(frozen=True, eq=False)
@@ -34,8 +33,8 @@ class Sampled:
 
     origin: tuple
     ensemble: Ensemble
-    train: Problem
-    others: Problem
+    train: Data
+    others: Data
     raw: Estimate
 
     @property
@@ -49,7 +48,7 @@ class Sampled:
 
 
 def _halves(state: TheoryState, ensemble: Ensemble) -> Sampled:
-    train, others = (pose(state.theory, Correlator(), half) for half in ensemble.split(state.n_configs))
+    train, others = (Data.measure(state.theory, Correlator(), half) for half in ensemble.split(state.n_configs))
     raw = _estimate(others, Correlator(), np.asarray(others.values), None)
     return Sampled(state.ensemble, ensemble, train, others, raw)
 
@@ -88,7 +87,7 @@ def ensemble_updates(update: Update) -> Generator[Update, None, Sampled]:
 class Measurement:
     """f of one `fit` on the other half, one block of configurations after the other; `values` when it is complete."""
 
-    def __init__(self, fit: Fit, others: Problem):
+    def __init__(self, fit: Fit, others: Data):
         self.fit, self.others, self.done = fit, others, 0
         self.f = np.empty((others.n_configs, len(fit.labels)))
         self.block = others.n_configs // 10
@@ -96,22 +95,17 @@ class Measurement:
     def advance(self) -> bool:
         """Evaluate f on the next block; True when all are done."""
         rows = np.arange(self.done, self.done + self.block)
-        self.f[rows] = _controls(self.fit, self.others, rows)
+        block = self.others.select(rows)
+        self.f[rows] = self.fit.evaluate(block).reshape(len(rows), -1)
         self.done += self.block
         return self.done >= self.others.n_configs
 
-
-def _controls(fit: Fit, problem: Problem, rows: np.ndarray) -> np.ndarray:
-    control = fit.control
-    if control.weights is None:
-        return np.asarray(control_values(control.field, problem, rows))[:, None]
-    features = map_configs(control.field.features, problem.phi[rows], problem.dS[rows])
-    return np.asarray(features) @ np.asarray(control.weights)
-
 # %% ../../nbs/panels/02_updates.ipynb #e1cfdb4a
-def _estimate(others: Problem, observable: Correlator, improved: np.ndarray, raw: Estimate | None) -> Estimate:
-    form = (-1, others.draws) if observable.t is not None else (-1, others.draws, improved.shape[1])
-    return summarise(others.theory, observable, improved.reshape(form), errors="jackknife", raw=raw)
+def _estimate(others: Data, observable: Correlator, improved: np.ndarray, raw: Estimate | None) -> Estimate:
+    n_chains = len(np.unique(others.chain))
+    numbers = () if observable.t is not None else (improved.shape[1],)
+    samples = improved.reshape(n_chains, -1, *numbers)
+    return Estimate.from_samples(others.theory, observable, samples, errors="jackknife", raw=raw)
 
 
 def measured(measurement: Measurement) -> Estimate:
@@ -156,10 +150,10 @@ def same_form(update: LabUpdate, state: LabState) -> bool:
     return update.fit is not None and all(getattr(update.fit_state, name) == getattr(state, name) for name in names)
 
 
-def still_holds(update: LabUpdate, state: LabState, problem: Problem) -> bool:
+def still_holds(update: LabUpdate, state: LabState, data: Data) -> bool:
     """Whether the fit at hand is one of this state, on the same configurations and for the same time."""
     fit = update.fit
-    return same_form(update, state) and f"C({state.t})" in fit.labels and np.array_equal(fit.seen, problem.seen)
+    return same_form(update, state) and f"C({state.t})" in fit.labels and np.array_equal(fit.seen, data.seen)
 
 # %% ../../nbs/panels/02_updates.ipynb #548f8e65
 PACE = 0.03
@@ -167,29 +161,29 @@ PACE = 0.03
 
 def fits(update: LabUpdate, at_hand: LabUpdate) -> Iterator[Fit]:
     """The steps of the fit of `update.state`, from the network at hand where there is one of the same form."""
-    state, problem = update.state, update.sampled.train
+    state, data = update.state, update.sampled.train
     if state.family == "SchwingerDyson":
-        yield from make_field(state).run(problem)
+        yield from make_field(state).run(data)
     elif state.family == "linear":
-        yield from LeastSquares().run(make_field(state), problem)
+        yield from LeastSquares().run(make_field(state), data)
     elif state.family == "NeuralSchwingerDyson":
         start = at_hand.fit.control.field if same_form(at_hand, state) else make_field(state)
-        yield from make_method(state, check_every=1).run(start, problem, key=keys(state)[2])
+        yield from make_method(state, check_every=1).run(start, data, key=keys(state)[2])
     else:
         start = at_hand.fit.control.field if same_form(at_hand, state) else make_field(state)
-        resume = at_hand.fit if still_holds(at_hand, state, problem) else None
+        resume = at_hand.fit if still_holds(at_hand, state, data) else None
         method = make_method(state, check_every=256, pace=PACE)
-        yield from method.run(start, problem.at(state.t), key=keys(state)[2], resume=resume)
+        yield from method.run(start, data.at(state.t), key=keys(state)[2], resume=resume)
 
 # %% ../../nbs/panels/02_updates.ipynb #710bf072
-def train_ratio(fit: Fit, problem: Problem, t: int) -> float:
+def train_ratio(fit: Fit, data: Data, t: int) -> float:
     """sigma_raw / sigma_CV at time `t` where it was fitted: of the last steps, if the fit is in motion."""
     if "loss" not in fit.diagnostics:
         return float(fit.train_ratio[fit.labels.index(f"C({t})")])
     weights = jax.tree.leaves(eqx.filter(fit.control.field, eqx.is_inexact_array))
     now = fit.state["leaves"][: len(weights)]
     penalty = float(fit.method.loss.l2) * sum(float(np.sum(leaf**2)) for leaf in now)
-    raw = np.asarray(problem.values)[:, problem.times.index(t)]
+    raw = np.asarray(data.values)[:, data.times.index(t)]
     return float(raw.std() / max(fit.diagnostics["loss"] - penalty, 1e-300) ** 0.5)
 
 # %% ../../nbs/panels/02_updates.ipynb #465fe7ed

@@ -26,7 +26,7 @@ from ..analysis.estimate import estimate, estimate_including_training
 from ..analysis.export import record
 from ..analysis.spectrum import MassFit, State, fit_mass, in_words
 from ..fields.control_variates import ControlVariate, VectorField, stein
-from ..fitting.data import Problem, sigma_ratio, tail_rows
+from ..fitting.data import Data, sigma_ratio, validation_rows
 from ..fitting.fit import Strategy, fit
 from ..fitting.ladder import SchwingerDyson
 from ..fitting.result import Fit, load_fit
@@ -47,21 +47,29 @@ class Combined(eqx.Module):
     is_linear = True
 
     def __init__(self, *fields: VectorField):
-        self.fields, self.coefficients = fields, jnp.ones(len(fields))
+        self.fields = fields
+        self.coefficients = jnp.ones(len(fields))
 
-    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
-        """(g, div g)."""
+    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """(g, div g); with coefficients (n, k) these are (k, *shape) and (k,)."""
         parts = [field(phi) for field in self.fields]
-        g, div = (sum(c * part[i] for c, part in zip(self.coefficients, parts, strict=True)) for i in (0, 1))
-        return g, div
+        g = jnp.stack([g for g, _ in parts])
+        div = jnp.stack([div for _, div in parts])
+        return jnp.tensordot(self.coefficients.T, g, 1), self.coefficients.T @ div
 
     def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
         """f of each field."""
         return jnp.stack([stein(field, phi, dS) for field in self.fields])
 
-    def with_weights(self, weights: Float[Array, " n"]) -> "Combined":
-        """The sum with these coefficients."""
-        return eqx.tree_at(lambda field: field.coefficients, self, weights)
+    @property
+    def weights(self) -> Float[Array, "n ..."]:
+        """The coefficients."""
+        return self.coefficients
+
+    def with_weights(self, weights: Float[Array, "n ..."] | None) -> "Combined":
+        """The sum with these coefficients, or with ones as it was made."""
+        coefficients = jnp.ones(len(self.fields)) if weights is None else weights
+        return eqx.tree_at(lambda field: field.coefficients, self, coefficients)
 
 # %% ../../nbs/paper/02_table2.ipynb #8ad7d8f2
 @register
@@ -76,7 +84,7 @@ class Falling(eqx.Module):
 
 # %% ../../nbs/paper/02_table2.ipynb #6afb6759
 @register
-class Networks(eqx.Module):
+class Networks(Strategy):
     """A strategy for `fit`: train the network of `training` at `times`, each time starting from the one before.
 
     `steps` for the first time, `more_steps` for each of the others; `solve`: combine the networks by least squares
@@ -90,21 +98,21 @@ class Networks(eqx.Module):
     solve: bool = eqx.field(static=True, default=False)
     folder: str | None = eqx.field(static=True, default=None)
 
-    def run(self, problem: Problem) -> Iterator[Fit]:
-        """Yield one `Fit` to all times of the problem, when the networks of all `times` are trained."""
+    def run(self, data: Data) -> Iterator[Fit]:
+        """Yield one `Fit` to all times of the data, when the networks of all `times` are trained."""
         begin, fits, spent = time.perf_counter(), [], 0.0
         for t in self.times:
             now = time.perf_counter()
-            fits.append(self._train(problem, t, fits[-1].control.field if fits else self.training.field()))
+            fits.append(self._train(data, t, fits[-1].control.field if fits else self.training.field()))
             spent += time.perf_counter() - now
-        combined = _combine(self, problem, fits)
+        combined = _combine(self, data, fits)
         seconds = sum(fit.wall_time for fit in fits) + time.perf_counter() - begin - spent
         yield replace(combined, method=self, wall_time=seconds)
 
-    def _train(self, problem: Problem, t: int, start: VectorField) -> Fit:
+    def _train(self, data: Data, t: int, start: VectorField) -> Fit:
         """The network of one time, from the folder if it is there."""
         first = t == self.times[0]
-        mark = hashlib.blake2b(problem.seen.tobytes(), digest_size=4).hexdigest()
+        mark = hashlib.blake2b(data.seen.tobytes(), digest_size=4).hexdigest()
         name = f"{self.training.name}_{mark}_{self.steps}" + ("" if first else f"_at{t}_{self.more_steps}")
         path = self.folder and Path(self.folder) / f"{name}_from{self.times[0]}.safetensors"
         if path and path.exists():
@@ -112,24 +120,12 @@ class Networks(eqx.Module):
         method = self.training.method(self.steps if first else self.more_steps)
         if not first:
             method = eqx.tree_at(lambda adam: adam.learning_rate, method, Falling(self.more_steps), is_leaf=callable)
-        *_, fit = method.run(start, _at(problem, t), key=jax.random.key(self.training.seed))
+        *_, fit = method.run(start, data.at(t), key=jax.random.key(self.training.seed))
         if path:
             fit.save(path)
         return fit
 
 # %% ../../nbs/paper/02_table2.ipynb #c83b0ca7
-def _at(problem: Problem, t: int) -> Problem:
-    """The problem of one time of a correlator."""
-    return replace(
-        problem,
-        observable=Correlator().at(t),
-        labels=(f"C({t})",),
-        scalar=True,
-        values=problem.values[:, [problem.times.index(t)]],
-        times=(t,),
-    )
-
-
 def _solve(features: np.ndarray, values: np.ndarray) -> np.ndarray:
     """The coefficients (features, n) of the best combination, by ridge regression in units of each spread."""
     numbers, n = np.concatenate([features, values], axis=1), features.shape[1]
@@ -138,19 +134,19 @@ def _solve(features: np.ndarray, values: np.ndarray) -> np.ndarray:
     return weights * spread[n:] / spread[:n, None]
 
 
-def _combine(networks: Networks, problem: Problem, fits: list[Fit]) -> Fit:
-    field, aside = Combined(*(fit.control.field for fit in fits)), tail_rows(problem, fits[0].method.validation)
-    features = np.asarray(map_configs(field.features, problem.phi, problem.dS))
-    values = np.asarray(problem.values)
-    weights = np.eye(len(fits))[:, [np.argmin([abs(t - at) for at in networks.times]) for t in problem.times]]
+def _combine(networks: Networks, data: Data, fits: list[Fit]) -> Fit:
+    field, aside = Combined(*(fit.control.field for fit in fits)), validation_rows(data, fits[0].method.validation)
+    features = np.asarray(map_configs(field.features, data.phi, data.dS))
+    values = np.asarray(data.values)
+    weights = np.eye(len(fits))[:, [np.argmin([abs(t - at) for at in networks.times]) for t in data.times]]
     if networks.solve:
         weights = _solve(features[aside], values[aside])
     train, validation = (sigma_ratio(values[r], (values - features @ weights)[r]) for r in (~aside, aside))
     return replace(
         fits[-1],
-        control=ControlVariate(field, problem.theory, jnp.asarray(weights)),
-        observable=problem.observable,
-        labels=problem.labels,
+        control=ControlVariate(field, data.theory, jnp.asarray(weights)),
+        observable=data.observable,
+        labels=data.labels,
         train_ratio=train,
         validation_ratio=validation,
         history={},

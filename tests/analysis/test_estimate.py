@@ -7,15 +7,17 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ncv_lab.analysis.averages import summarise
+from ncv_lab.analysis.averages import Estimate
 from ncv_lab.analysis.errors import format_error, gamma_errors, jackknife_errors, mean_errors, to_obs
 from ncv_lab.analysis.estimate import estimate, estimate_including_training
 from ncv_lab.fields.control_variates import ControlVariate, control_variate
 from ncv_lab.fields.exact_field import free_field
 from ncv_lab.fields.odd_mlp import OddMLP
 from ncv_lab.fields.schwinger_dyson import Direct
-from ncv_lab.fitting.data import pose
+from ncv_lab.fitting.adam import Adam
+from ncv_lab.fitting.data import Data
 from ncv_lab.fitting.fit import fit
+from ncv_lab.fitting.ladder import SchwingerDyson
 from ncv_lab.fitting.least_squares import LeastSquares, influence
 from ncv_lab.sampling.ensemble import Ensemble
 from ncv_lab.sampling.hmc import sample
@@ -129,7 +131,7 @@ def test_cross_fitting_never_uses_a_fit_on_what_it_has_seen(theory, ensemble, fi
     values = result.raw.samples - result.samples
     for fit_, was_seen in zip(result.fits, seen, strict=True):
         held_out = ~was_seen.reshape(values.shape[:2])
-        assert np.allclose(values[held_out], fit_.controls(ensemble.flat[held_out.reshape(-1)]))
+        assert np.allclose(values[held_out], fit_.evaluate(ensemble.flat[held_out.reshape(-1)]))
     assert result.sigma_ratio.min() > 2 and abs(result.z_score).max() < 4
     assert set(result.seconds) == {"sampling", "fitting", "evaluating"} and result.speedup.shape == (5,)
 
@@ -224,9 +226,9 @@ def test_time_of_an_estimate(theory):
     import time
 
     samples = np.random.default_rng(0).normal(size=(20, 100, 21))
-    summarise(Phi4((40, 4), 0.1, 1.0), Correlator(), samples)
+    Estimate.from_samples(Phi4((40, 4), 0.1, 1.0), Correlator(), samples)
     start = time.perf_counter()
-    summarise(Phi4((40, 4), 0.1, 1.0), Correlator(), samples)
+    Estimate.from_samples(Phi4((40, 4), 0.1, 1.0), Correlator(), samples)
     assert time.perf_counter() - start < 1.0
 
 
@@ -303,14 +305,15 @@ def test_a_linear_field_without_weights_is_cross_fitted():
 def test_the_influence_is_what_leaving_out_does():
     theory = Phi4((6, 4), 0.3, 4.0)
     ensemble = sample(theory, 120, 0, n_chains=12, progress=False)
-    problem = pose(theory, Correlator(), ensemble)
-    (whole,) = LeastSquares(ridge=1e-2).run(OddMLP((6, 4), depth=0, symmetric=True), problem)
+    data = Data.measure(theory, Correlator(), ensemble)
+    (whole,) = LeastSquares(ridge=1e-2).run(OddMLP((6, 4), depth=0, symmetric=True), data)
     others = np.random.default_rng(1).normal(size=(40, 6, 4))
-    total = map_cores(whole.control.field.features, others, map_cores(theory.gradient, others)).sum(axis=0)
-    owed, left_out = influence(whole, problem, total), []
+    features = whole.control.field.with_weights(None).features
+    total = map_cores(features, others, map_cores(theory.gradient, others)).sum(axis=0)
+    owed, left_out = influence(whole, data, total), []
     for i in range(0, 120, 10):
-        (without,) = whole.method.run(whole.control.field, problem.select(np.arange(120) != i))
-        left_out.append((whole.controls(others) - without.controls(others)).sum(axis=0))
+        (without,) = whole.method.run(whole.control.field, data.select(np.arange(120) != i))
+        left_out.append((whole.evaluate(others) - without.evaluate(others)).sum(axis=0))
     assert np.corrcoef(owed[::10].ravel(), np.ravel(left_out))[0, 1] > 0.99
     assert np.allclose(owed[::10], left_out, atol=0.1 * np.abs(owed).max())
 
@@ -320,7 +323,7 @@ def test_errors_contain_what_folds_share():
     r, c = rng.normal(size=(2, 10, 40, 3))
     c += r * [0.0, 0.21, -0.9]
     theory, corr = Phi4((4, 4), 0.3, 1.0), Correlator()
-    plain, more = summarise(theory, corr, r), summarise(theory, corr, r, influence=c)
+    plain, more = Estimate.from_samples(theory, corr, r), Estimate.from_samples(theory, corr, r, influence=c)
     assert np.allclose(more.inflation, [1.0, 1.1, 0.5**0.5], atol=0.05) and plain.inflation is None
     assert np.allclose(more.error, plain.error * more.inflation) and np.array_equal(more.value, plain.value)
     assert np.allclose(np.diag(more.covariance()), more.error**2)
@@ -336,3 +339,41 @@ def test_errors_that_few_configurations_make_are_known_badly():
     with pytest.warns(UserWarning, match=r"the kurtosis of O - f for .* is 39\d"):
         found = estimate(theory, spike, ensemble, lambda phi: 0.0 * phi.sum())
     assert 0.4 < found.error_error / found.error < 0.8
+
+
+# ---- what is measured, and how often ----
+
+
+def test_an_estimate_measures_each_configuration_once(monkeypatch):
+    counts = {"observable": 0, "gradient": 0}
+
+    def count(name):
+        counts[name] += 1
+
+    class Counted(Phi4):
+        def gradient(self, phi):
+            jax.debug.callback(lambda _: count("gradient"), phi[0, 0])
+            return super().gradient(phi)
+
+    def observed(phi):
+        jax.debug.callback(lambda _: count("observable"), phi[0, 0])
+        return jnp.mean(phi**2)
+
+    theory = Counted((4, 4), 0.3, 1.0)
+    # 320 configurations are whole chunks of 64 and batches of 32, so that none is evaluated twice to fill one up.
+    ensemble = Ensemble.from_configs(np.random.default_rng(0).normal(size=(10, 32, 4, 4)), theory)
+    counts.update(observable=0, gradient=0)
+    result = estimate(theory, observed, ensemble, control=SchwingerDyson(), progress=False)
+    jax.effects_barrier()
+    assert len(result.fits) == 5 and counts == {"observable": 320, "gradient": 320}
+
+
+def test_a_method_is_not_a_control(theory, ensemble):
+    with pytest.raises(TypeError, match=r"Adam.* is a method and no field"):
+        estimate(theory, Correlator(), ensemble, control=Adam(), progress=False)
+
+
+def test_the_theory_comes_with_the_ensemble(theory, ensemble, field):
+    named = estimate(theory, Correlator(), ensemble, field, progress=False)
+    unnamed = estimate(None, Correlator(), ensemble, field, progress=False)
+    assert np.array_equal(named.value, unnamed.value) and np.array_equal(named.error, unnamed.error)

@@ -18,7 +18,7 @@ def ratio(field, theory, corr, train, rest):
     "sigma_raw / sigma_CV on `rest` of the field solved on `train`."
     fit = ncv.fit(field, theory, corr, train, progress=False)
     values = ncv.measure(corr, rest.flat, theory.shape)
-    return float(ncv.sigma_ratio(values, values - fit.controls(rest)))
+    return float(ncv.sigma_ratio(values, values - fit.evaluate(rest)))
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 import ncv_lab as ncv
-from ncv_lab.analysis.averages import summarise
+from ncv_lab.analysis.averages import Estimate
 from ncv_lab.analysis.estimate import estimate
 from ncv_lab.analysis.spectrum import effective_mass, fit_mass
 from ncv_lab.sampling.hmc import sample
@@ -23,7 +23,7 @@ def synthetic(extent, rng, size=(20, 50), noise=0.05):
     exact = cosh(t, extent)
     factor = np.linalg.cholesky(0.9 ** abs(t[:, None] - t[None, :]))
     samples = exact * (1 + noise * rng.normal(size=(*size, len(t))) @ factor.T)
-    return summarise(Phi4((extent, 4), 0.1, 1.0), Correlator(), samples, errors="jackknife")
+    return Estimate.from_samples(Phi4((extent, 4), 0.1, 1.0), Correlator(), samples, errors="jackknife")
 
 
 @pytest.mark.parametrize("extent", [20, 21])
@@ -43,7 +43,7 @@ def test_pulls_of_two_states():
     exact = cosh(t, 20) + 0.2 * (np.exp(-0.9 * t) + np.exp(-0.9 * (20 - t)))
     samples = exact * (1 + 0.01 * rng.normal(size=(200, 20, 50, 11)))
     theory = Phi4((20, 4), 0.1, 1.0)
-    found = [summarise(theory, Correlator(), each, errors="jackknife") for each in samples]
+    found = [Estimate.from_samples(theory, Correlator(), each, errors="jackknife") for each in samples]
     fits = [fit_mass(each, 0, states=2) for each in found]
     light = np.array([[(fit.m - 0.194) / fit.m_error, (fit.A - 0.25) / fit.A_error] for fit in fits])
     heavy = np.array([[(s.m - 0.9) / s.m_error, (s.A - 0.2) / s.A_error] for fit in fits for s in fit.higher])
@@ -69,7 +69,7 @@ def test_the_covariance_is_used_and_not_its_inverse():
     scale = np.array([1, 1, 1, 1, 1000.0]) * 1e-4
     samples = cosh(t, 8) + scale * rng.normal(size=(20, 50, 5))
     samples[..., 4] += 0.01 * cosh(4, 8)
-    fit = fit_mass(summarise(Phi4((8,), 0.1, 1.0), Correlator(), samples), 1, 4)
+    fit = fit_mass(Estimate.from_samples(Phi4((8,), 0.1, 1.0), Correlator(), samples), 1, 4)
     assert fit.m == pytest.approx(0.194, abs=5 * fit.m_error) and fit.m_error < 1e-3
 
 
@@ -92,7 +92,7 @@ def test_effective_mass_of_exact_data(extent):
 def test_effective_mass_without_a_solution_is_nan():
     t = np.arange(5)
     samples = 1 + 0.1 * t + 1e-6 * np.random.default_rng(0).normal(size=(10, 50, 5))
-    _, m, _ = effective_mass(summarise(Phi4((8,), 0.1, 1.0), Correlator(), samples))
+    _, m, _ = effective_mass(Estimate.from_samples(Phi4((8,), 0.1, 1.0), Correlator(), samples))
     assert np.isnan(m).all()
 
 
@@ -105,7 +105,7 @@ def test_masses_of_the_free_theory():
 
 
 def made(observable, samples, extent=12):
-    return summarise(Phi4((extent, 4), 0.1, 1.0), observable, samples)
+    return Estimate.from_samples(Phi4((extent, 4), 0.1, 1.0), observable, samples)
 
 
 def test_bad_input():

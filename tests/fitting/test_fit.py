@@ -6,7 +6,7 @@ import pytest
 
 import ncv_lab as ncv
 from helpers import CORR, KEY, THEORY, assert_same_run, ensemble, net
-from ncv_lab.fitting.data import pose
+from ncv_lab.fitting.data import Data
 from ncv_lab.fitting.fit import default_method
 from ncv_lab.fitting.fit_together import fit_together
 
@@ -19,8 +19,8 @@ class Interrupted:
     def __init__(self, method, checks):
         self.method, self.checks = method, checks
 
-    def run(self, field, problem, *, key=None, resume=None):
-        for i, fit in enumerate(self.method.run(field, problem, key=key, resume=resume)):
+    def run(self, field, data, *, key=None, resume=None):
+        for i, fit in enumerate(self.method.run(field, data, key=key, resume=resume)):
             if i == self.checks:
                 raise KeyboardInterrupt
             yield fit
@@ -67,10 +67,10 @@ def test_a_fit_remembers_what_it_saw():
 
 @pytest.mark.parametrize("checks", [1, 2])
 def test_ctrl_c_returns_the_best_so_far(checks):
-    steps = list(METHOD.run(net(), pose(THEORY, CORR, ensemble()), key=KEY))
+    steps = list(METHOD.run(net(), Data.measure(THEORY, CORR, ensemble()), key=KEY))
     stopped = fit(method=Interrupted(METHOD, checks))
     assert stopped.status == "interrupted" and stopped.history["step"][-1] == 20 * checks
-    np.testing.assert_array_equal(stopped.controls(ensemble(seed=1)), steps[checks - 1].controls(ensemble(seed=1)))
+    np.testing.assert_array_equal(stopped.evaluate(ensemble(seed=1)), steps[checks - 1].evaluate(ensemble(seed=1)))
 
 
 def test_ctrl_c_before_the_first_check_is_not_swallowed():
@@ -96,8 +96,8 @@ def test_a_method_of_the_user():
     class Twice:
         "Fits the linear field, and doubles it."
 
-        def run(self, field, problem, *, key=None, resume=None):
-            (solved,) = ncv.LeastSquares().run(field, problem)
+        def run(self, field, data, *, key=None, resume=None):
+            (solved,) = ncv.LeastSquares().run(field, data)
             yield solved
 
     result = fit(ncv.OddMLP((6, 4), depth=0), method=Twice())

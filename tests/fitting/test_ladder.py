@@ -15,7 +15,7 @@ def ratio_on_others(theory, observable, n, *, seed=0, others=2000, **options):
     train, rest = ncv.sample(theory, n + others, jax.random.key(seed), progress=False).split(n)
     fit = ncv.fit(ncv.SchwingerDyson(**options), theory, observable, train, progress=False)
     values = ncv.measure(observable, rest.flat, theory.shape)
-    return fit, ncv.sigma_ratio(values, values - fit.controls(rest))
+    return fit, ncv.sigma_ratio(values, values - fit.evaluate(rest))
 
 
 def test_strong_coupling_all_times_at_once():
@@ -78,7 +78,7 @@ def test_saved_and_loaded(tmp_path):
     ensemble = ncv.sample(theory, 200, jax.random.key(0), progress=False)
     fit = ncv.fit(ncv.SchwingerDyson(ladder=SHORT), theory, ncv.Correlator(), ensemble, progress=False)
     fit.save(tmp_path / "fit.safetensors")
-    np.testing.assert_array_equal(ncv.load_fit(tmp_path / "fit.safetensors").controls(ensemble), fit.controls(ensemble))
+    np.testing.assert_array_equal(ncv.load_fit(tmp_path / "fit.safetensors").evaluate(ensemble), fit.evaluate(ensemble))
 
 
 @pytest.mark.parametrize(("m2", "lam"), [(0.1, 24.0), (-1.0, 6.0), (0.015, 0.001)], ids=["strong", "broken", "long"])
@@ -89,7 +89,7 @@ def test_it_does_no_harm_with_a_hundred_configurations(m2, lam):
         for observable in (ncv.Correlator(), ncv.AbsMagnetisation(), ncv.MagnetisationSquared()):
             fit = ncv.fit(ncv.SchwingerDyson(), theory, observable, train, progress=False)
             values = ncv.measure(observable, rest.flat, theory.shape)
-            assert ncv.sigma_ratio(values, values - fit.controls(rest)).min() > 0.98
+            assert ncv.sigma_ratio(values, values - fit.evaluate(rest)).min() > 0.98
 
 
 def test_steps_that_few_configurations_have_seen_are_left_out():

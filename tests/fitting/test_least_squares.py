@@ -6,7 +6,7 @@ import pytest
 
 import ncv_lab as ncv
 from helpers import ensemble, field, network
-from ncv_lab.fitting.data import control_values, pose
+from ncv_lab.fitting.data import Data, evaluate
 from ncv_lab.fitting.least_squares import feature_matrix
 
 FREE = ncv.Phi4((6, 4), 0.3, 0.0)
@@ -19,14 +19,14 @@ def test_dependent_features_have_a_solution_without_a_ridge():
     once = ncv.fit(net, theory, corr, train, **options)
     with pytest.warns(UserWarning, match="depend on each other"):
         twice = ncv.fit(ncv.SumField(net, net), theory, corr, train, **options)
-    np.testing.assert_allclose(twice.controls(rest), once.controls(rest), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(twice.evaluate(rest), once.evaluate(rest), rtol=1e-6, atol=1e-9)
 
 
 @pytest.mark.parametrize("symmetric", [False, True, "time"])
 def test_the_solve_finds_the_exact_answer_of_the_free_theory(symmetric):
     train, rest = ensemble(4, 40, theory=FREE), ensemble(2, 20, seed=1, theory=FREE)
     fit = ncv.fit(ncv.OddMLP((6, 4), depth=0, symmetric=symmetric), FREE, ncv.Correlator(), train, progress=False)
-    improved = ncv.measure(ncv.Correlator(), rest.flat, (6, 4)) - fit.controls(rest)
+    improved = ncv.measure(ncv.Correlator(), rest.flat, (6, 4)) - fit.evaluate(rest)
     exact = np.broadcast_to(ncv.free_correlator((6, 4), 0.3), improved.shape)
     np.testing.assert_allclose(improved, exact, rtol=1e-6)
     assert fit.validation_ratio.min() > 1e4 and fit.status == "finished"
@@ -35,12 +35,12 @@ def test_the_solve_finds_the_exact_answer_of_the_free_theory(symmetric):
 
 def test_the_solution_minimises_the_loss():
     theory, net = ncv.Phi4((6, 4), 0.1, 24.0), ncv.OddMLP((6, 4), depth=0, symmetric=True)
-    problem = pose(theory, ncv.Correlator().at(2), ensemble(theory=theory))
-    (fit,) = ncv.LeastSquares(ridge=0.0).run(net, problem)
-    values = np.asarray(problem.values[:, 0])
+    data = Data.measure(theory, ncv.Correlator().at(2), ensemble(theory=theory))
+    (fit,) = ncv.LeastSquares(ridge=0.0).run(net, data)
+    values = np.asarray(data.values[:, 0])
 
     def ratio(weights):
-        return ncv.sigma_ratio(values, values - np.asarray(control_values(net.with_weights(weights), problem)))
+        return ncv.sigma_ratio(values, values - np.asarray(evaluate(net.with_weights(weights), data)))
 
     best = ratio(fit.control.weights)
     np.testing.assert_allclose(fit.train_ratio, [best], rtol=1e-10)
@@ -56,7 +56,7 @@ def test_all_observables_at_once_or_one_by_one():
         alone = ncv.fit(net, theory, ncv.Correlator().at(t), train, progress=False)
         np.testing.assert_allclose(alone.control.weights, together.control.weights[:, t], rtol=1e-8, atol=1e-14)
         np.testing.assert_allclose(alone.validation_ratio[0], together.validation_ratio[t], rtol=1e-9)
-        assert alone.controls(train).shape == (100,) and together.controls(train).shape == (100, 4)
+        assert alone.evaluate(train).shape == (100,) and together.evaluate(train).shape == (100, 4)
 
 
 def test_a_sum_of_linear_fields_is_solved():
@@ -67,8 +67,8 @@ def test_a_sum_of_linear_fields_is_solved():
 
 def test_a_larger_ridge_gives_smaller_weights():
     theory, net = ncv.Phi4((6, 4), 0.1, 24.0), ncv.OddMLP((6, 4), depth=0, symmetric=True)
-    problem = pose(theory, ncv.Correlator().at(2), ensemble(theory=theory))
-    fits = [next(ncv.LeastSquares(ridge).run(net, problem)) for ridge in (1e-3, 1e-1, 10, 1000)]
+    data = Data.measure(theory, ncv.Correlator().at(2), ensemble(theory=theory))
+    fits = [next(ncv.LeastSquares(ridge).run(net, data)) for ridge in (1e-3, 1e-1, 10, 1000)]
     scale = np.asarray([np.abs(fit.control.weights).max() for fit in fits])
     train = [float(fit.train_ratio[0]) for fit in fits]
     assert (np.diff(scale) < 0).all() and (np.diff(train) < 0).all()
@@ -79,12 +79,12 @@ def test_a_constant_observable_is_left_alone():
     fit = ncv.fit(
         ncv.OddMLP((6, 4), depth=0), FREE, lambda phi: 0 * phi[0, 0] + 1.0, ensemble(theory=FREE), progress=False
     )
-    assert fit.train_ratio[0] == 1 and np.abs(fit.controls(ensemble(seed=1, theory=FREE))).max() < 1e-12
+    assert fit.train_ratio[0] == 1 and np.abs(fit.evaluate(ensemble(seed=1, theory=FREE))).max() < 1e-12
 
 
 def test_networks_with_hidden_layers_are_refused():
     with pytest.raises(TypeError, match="OddMLP that is not linear in its weights cannot be solved; use Adam"):
-        next(ncv.LeastSquares().run(network((6, 4), 1), pose(FREE, ncv.MeanSquare(), ensemble(theory=FREE))))
+        next(ncv.LeastSquares().run(network((6, 4), 1), Data.measure(FREE, ncv.MeanSquare(), ensemble(theory=FREE))))
 
 
 @pytest.mark.parametrize("masses", [None, (0.2, 1.0)])
@@ -104,7 +104,7 @@ def test_streaming_gives_the_same_answer(masses):
         )
         for memory in (1e9, 0)
     )
-    np.testing.assert_allclose(streamed.controls(rest), kept.controls(rest), rtol=1e-5, atol=1e-8)
+    np.testing.assert_allclose(streamed.evaluate(rest), kept.evaluate(rest), rtol=1e-5, atol=1e-8)
     np.testing.assert_allclose(streamed.validation_ratio, kept.validation_ratio, rtol=1e-6)
     np.testing.assert_allclose(streamed.train_ratio, kept.train_ratio, rtol=1e-6)
 
@@ -113,9 +113,9 @@ def test_more_features_than_configurations():
     theory, net = ncv.Phi4((6, 4), 0.1, 24.0), ncv.OddMLP((6, 4), depth=0)
     train = ensemble(2, 10, theory=theory)
     fit = ncv.fit(net, theory, ncv.Correlator(), train, method=ncv.LeastSquares(ridge=0.1), progress=False)
-    assert fit.controls(train).shape == (20, 4) and fit.diagnostics["n_features"] == 24
-    problem = pose(theory, ncv.Correlator(), train)
-    values, f = np.asarray(problem.values), fit.controls(train)
+    assert fit.evaluate(train).shape == (20, 4) and fit.diagnostics["n_features"] == 24
+    data = Data.measure(theory, ncv.Correlator(), train)
+    values, f = np.asarray(data.values), fit.evaluate(train)
     np.testing.assert_allclose(fit.train_ratio, ncv.sigma_ratio(values, values - f), rtol=1e-8)
 
 
@@ -123,16 +123,16 @@ def test_lasso_meets_the_conditions_of_its_minimum():
     """The slope of the variance is -penalty sign(w) where w is not 0, and smaller where it is; kept or streamed."""
     theory, net = ncv.Phi4((6, 4), 0.1, 24.0), ncv.OddMLP((6, 4), depth=0)
     train = ensemble(theory=theory)
-    problem = pose(theory, ncv.Correlator().at(2), train)
-    (fit,) = ncv.Lasso(0.05).run(net, problem)
-    features = np.asarray(feature_matrix(net, problem))
-    spread, y = features.std(axis=0), np.asarray(problem.values[:, 0])
+    data = Data.measure(theory, ncv.Correlator().at(2), train)
+    (fit,) = ncv.Lasso(0.05).run(net, data)
+    features = np.asarray(feature_matrix(net, data))
+    spread, y = features.std(axis=0), np.asarray(data.values[:, 0])
     q = (features - features.mean(axis=0)) / spread
     w = np.asarray(fit.control.weights) * spread / y.std()
     slope = q.T @ ((y - y.mean()) / y.std() - q @ w) / len(y)
     assert 0 < (w != 0).sum() < 12 and abs(slope).max() < 0.05001
     np.testing.assert_allclose(slope[w != 0], 0.05 * np.sign(w[w != 0]), atol=1e-5)
-    (streamed,) = ncv.Lasso(0.05, memory=0).run(net, problem)
+    (streamed,) = ncv.Lasso(0.05, memory=0).run(net, data)
     np.testing.assert_allclose(streamed.control.weights, fit.control.weights, atol=1e-3 * abs(w).max())
 
 
@@ -143,5 +143,5 @@ def test_lasso_chooses_its_penalty_where_there_are_few_configurations():
     one = ncv.as_observable(lambda phi: net.features(phi, jax.grad(theory.action)(phi))[1], name="one feature")
     fit = ncv.fit(net, theory, one, train, method=ncv.Lasso(), progress=False)
     values = ncv.measure(one, rest.flat, (6, 4))
-    assert ncv.sigma_ratio(values, values - fit.controls(rest)) > 1e3
+    assert ncv.sigma_ratio(values, values - fit.evaluate(rest)) > 1e3
     assert np.argmax(abs(np.asarray(fit.control.weights))) == 1

@@ -67,7 +67,7 @@ def test_training_helps_on_others(halves):
     ratio = []
     for method in (ncv.LeastSquares(decay_rates=(0.2, 0.6, 2.0, np.inf)), ncv.VariableProjection(40, check_every=20)):
         fit = ncv.fit(net(), THEORY, corr, train, method=method, progress=False)
-        ratio.append(np.exp(np.log(ncv.sigma_ratio(values, values - fit.controls(rest))).mean()))
+        ratio.append(np.exp(np.log(ncv.sigma_ratio(values, values - fit.evaluate(rest))).mean()))
     assert fit.status == "finished" and fit.history["step"].tolist() == [0, 20, 40]
     assert ratio[1] > 1.3 * ratio[0] > 10
 
@@ -78,7 +78,7 @@ def test_solved_parts_stand_beside_networks(halves):
     method = ncv.VariableProjection(2, check_every=1)
     steps = list(ncv.fit_steps(ncv.SumField(polynomial, net()), THEORY, ncv.Correlator(), train, method=method))
     assert [fit.status for fit in steps] == ["running", "running", "running", "finished"]
-    assert steps[-1].controls(train).shape == (400, 4)
+    assert steps[-1].evaluate(train).shape == (400, 4)
 
 
 def test_any_optimiser_of_optax(halves):
@@ -93,8 +93,8 @@ def test_one_key_one_fit_and_scalars(halves):
     train, _ = halves
     options = {"method": ncv.VariableProjection(3, check_every=3), "key": jax.random.key(7), "progress": False}
     fits = [ncv.fit(net(), THEORY, ncv.Correlator().at(2), train, **options) for _ in "ab"]
-    np.testing.assert_array_equal(fits[0].controls(train), fits[1].controls(train))
-    assert fits[0].controls(train).shape == (400,)
+    np.testing.assert_array_equal(fits[0].evaluate(train), fits[1].evaluate(train))
+    assert fits[0].evaluate(train).shape == (400,)
 
 
 def test_saved_loaded_and_resumed(halves, tmp_path):
@@ -104,7 +104,7 @@ def test_saved_loaded_and_resumed(halves, tmp_path):
     )
     fit.save(tmp_path / "fit.safetensors")
     loaded = ncv.load_fit(tmp_path / "fit.safetensors")
-    np.testing.assert_array_equal(loaded.controls(rest), fit.controls(rest))
+    np.testing.assert_array_equal(loaded.evaluate(rest), fit.evaluate(rest))
     method = ncv.VariableProjection(2, check_every=2)
     more = ncv.fit(net(seed=2), THEORY, ncv.Correlator(), train, method=method, resume=loaded, progress=False)
     np.testing.assert_allclose(more.history["validation_ratio"][0], fit.history["validation_ratio"][-1], rtol=1e-6)

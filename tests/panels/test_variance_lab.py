@@ -112,7 +112,7 @@ def test_the_number_is_measured_on_the_other_half(begun):
     assert not np.isin(others.fingerprints(), last.fit.seen).any()
     assert np.isin(train.fingerprints(), last.fit.seen).all()
     raw = ncv.measure(ncv.Correlator(), others.configs, STATE.shape)
-    improved = raw - last.fit.controls(others).reshape(raw.shape)
+    improved = raw - last.fit.evaluate(others).reshape(raw.shape)
     flat = (-1, raw.shape[-1])
     np.testing.assert_allclose(
         last.result.sigma_ratio, ncv.sigma_ratio(raw.reshape(flat), improved.reshape(flat)), rtol=1e-9

@@ -66,7 +66,7 @@ def test_fit_is_saved_and_loaded(networks, ensemble, tmp_path):
 
     networks[1].save(tmp_path / "fit.safetensors")
     loaded = load_fit(tmp_path / "fit.safetensors")
-    assert np.array_equal(loaded.controls(ensemble), networks[1].controls(ensemble))
+    assert np.array_equal(loaded.evaluate(ensemble), networks[1].evaluate(ensemble))
 
 
 def test_solving_for_coefficients_helps_the_other_times():
