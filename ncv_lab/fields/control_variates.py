@@ -37,12 +37,17 @@ class LinearField(VectorField, Protocol):
     """A vector field that is linear in its weights, so that f = features(phi, dS) @ weights can be solved for."""
 
     is_linear: bool
+    weights: Float[Array, "n ..."] | None
 
     def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
-        """One number for each weight; `dS` is dS/dphi."""
+        """One number for each weight; `dS` is dS/dphi. They do not depend on the weights."""
 
-    def with_weights(self, weights: Float[Array, " n"]) -> VectorField:
-        """The field with these weights."""
+    def with_weights(self, weights: Float[Array, "n ..."] | None) -> "LinearField":
+        """The field with other weights.
+
+        A vector (n,) gives one field. A matrix (n, k) gives k fields at once, whose g is (k, *shape) and whose
+        divergence is (k,). None gives the field as it was before it was solved.
+        """
 
 
 def is_linear(field: VectorField) -> bool:
@@ -82,17 +87,29 @@ def stein(field: VectorField, phi: Float[Array, "..."], dS: Float[Array, "..."])
 # %% ../../nbs/fields/01_control_variates.ipynb #7591b135
 @register
 class ControlVariate(eqx.Module):
-    """f(phi) of Eq. (5) as a callable: () for a field, or (n,) for a linear field with a matrix of `weights`
-    (features, n)."""
+    """f(phi) of Eq. (5) as a callable: () for one field, or (k,) for a linear field whose weights are (n, k).
+
+    `weights`, if they are given, are put into the field.
+    """
 
     field: VectorField
     theory: Theory
-    weights: Float[Array, "features ..."] | None = None
+
+    def __init__(self, field: VectorField, theory: Theory, weights: Float[Array, "n ..."] | None = None):
+        self.field = field if weights is None else field.with_weights(weights)
+        self.theory = theory
+
+    @property
+    def weights(self) -> Float[Array, "n ..."] | None:
+        """The weights of a field that is linear in them, (n,) or (n, k); None for any other field."""
+        return self.field.weights if is_linear(self.field) else None
 
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "..."]:
         """f of one configuration."""
         dS = self.theory.gradient(phi)
-        return stein(self.field, phi, dS) if self.weights is None else self.field.features(phi, dS) @ self.weights
+        if self.weights is None:
+            return stein(self.field, phi, dS)
+        return self.field.features(phi, dS) @ self.weights
 
 # %% ../../nbs/fields/01_control_variates.ipynb #e2ed0b3d
 def dense_divergence(g: Callable, phi: Float[Array, "..."]) -> Float[Array, ""]:
@@ -135,7 +152,7 @@ class SumField(eqx.Module):
             raise ValueError(f"the fields of a sum must live on one lattice, got {sorted(shapes)}")
         self.fields = fields
 
-    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
+    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
         """(g, div g) of the sum."""
         parts = [field(phi) for field in self.fields]
         return sum(g for g, _ in parts), sum(div for _, div in parts)
@@ -157,9 +174,20 @@ class SumField(eqx.Module):
         ]
         return scipy.linalg.block_diag(*parts)
 
-    def with_weights(self, weights: Float[Array, " n"]) -> "SumField":
-        """The sum with the given weights, in the order of `features`."""
-        parts = jnp.split(weights, np.cumsum(self.sizes)[:-1])
+    @property
+    def weights(self) -> Float[Array, "n ..."] | None:
+        """The weights of all fields, in the order of `features`; None if a field has none."""
+        parts = [field.weights for field in self.fields]
+        if any(part is None for part in parts):
+            return None
+        return jnp.concatenate(parts)
+
+    def with_weights(self, weights: Float[Array, "n ..."] | None) -> "SumField":
+        """The sum with the given weights, in the order of `features`; None takes them away."""
+        if weights is None:
+            parts = [None] * len(self.fields)
+        else:
+            parts = jnp.split(weights, np.cumsum(self.sizes)[:-1])
         return SumField(*(field.with_weights(part) for field, part in zip(self.fields, parts, strict=True)))
 
     @property

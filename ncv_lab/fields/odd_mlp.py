@@ -117,7 +117,7 @@ class OddMLP(eqx.Module):
     width: int = eqx.field(static=True)
     depth: int = eqx.field(static=True)
     symmetric: bool | str = eqx.field(static=True)
-    kernels: Float[Array, "k n"]
+    kernels: Float[Array, "k n"] | Float[Array, "k 1 n"]
     hidden: tuple[Float[Array, "width width"], ...]
     last: Float[Array, " width"] | None
 
@@ -137,14 +137,18 @@ class OddMLP(eqx.Module):
         self.symmetric = symmetric
         self.kernels, self.hidden, self.last = _initial_weights(self, key)
 
-    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
-        """(g, div g) on one configuration: g of the lattice shape, div g = sum_x dg_x/dphi_x, exact, in O(V log V)."""
+    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """(g, div g) on one configuration: g of the lattice shape, div g = sum_x dg_x/dphi_x, exact, in O(V log V).
+
+        At depth 0 with weights (n, k) they are (k, *shape) and (k,).
+        """
         self._check(phi)
-        kernels = unfold(self.kernels, self.shape, self.symmetric)
+        kernels = unfold(self.kernels.reshape(-1, self.kernels.shape[-1]), self.shape, self.symmetric)
         h = jax.vmap(correlate, (0, None))(kernels, phi)
         origin = kernels[(slice(None), *[0] * phi.ndim)]
         if self.depth == 0:
-            return h[0], phi.size * origin[0]
+            div = phi.size * origin
+            return (h, div) if self.kernels.ndim == 3 else (h[0], div[0])
         g, dg = pointwise(h.reshape(self.width, -1).T, origin, self.hidden, self.last)
         return g.reshape(phi.shape), dg.sum()
 
@@ -160,10 +164,28 @@ class OddMLP(eqx.Module):
         self._check(phi)
         return fold((-correlate(dS, phi)).at[(0,) * phi.ndim].add(phi.size), self.symmetric)
 
-    def with_weights(self, weights: Float[Array, " n"]) -> "OddMLP":
-        """At depth 0, this field with the given weights."""
+    @property
+    def weights(self) -> Float[Array, "n ..."] | None:
+        """At depth 0, the weights: (n,), or (n, k) for k fields at once. None at another depth."""
+        if self.depth:
+            return None
+        return self.kernels[:, 0].T if self.kernels.ndim == 3 else self.kernels[0]
+
+    def with_weights(self, weights: Float[Array, "n ..."] | None) -> "OddMLP":
+        """At depth 0, this field with other weights: (n,) for one field, (n, k) for k fields at once, None for zeros.
+
+        Raises `TypeError` at another depth, or for another number of weights.
+        """
         self._needs_depth_0()
-        return eqx.tree_at(lambda net: net.kernels, self, jnp.reshape(weights, self.kernels.shape))
+        n = n_weights(self.shape, self.symmetric)
+        if weights is None:
+            weights = jnp.zeros(n)
+        if weights.ndim not in (1, 2) or len(weights) != n:
+            raise TypeError(
+                f"the weights have shape {weights.shape}; expected ({n},), or ({n}, k) for k fields at once"
+            )
+        kernels = weights[None, :] if weights.ndim == 1 else weights.T[:, None, :]
+        return eqx.tree_at(lambda net: net.kernels, self, kernels)
 
     def _check(self, phi: Float[Array, "..."]):
         if phi.shape != self.shape:

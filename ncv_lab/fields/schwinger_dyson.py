@@ -33,7 +33,7 @@ class BasisField(eqx.Module):
     """
 
     shape: eqx.AbstractVar[tuple[int, ...]]
-    weights: eqx.AbstractVar[Float[Array, " n"] | None]
+    weights: eqx.AbstractVar[Float[Array, "n ..."] | None]
     is_linear = True
 
     @abstractmethod
@@ -41,8 +41,8 @@ class BasisField(eqx.Module):
         """The numbers whose product with the weights is f of Eq. (5), for the configuration `phi` with `dS` =
         dS/dphi."""
 
-    def with_weights(self, weights: Float[Array, " n"]) -> "BasisField":
-        """This field with the given weights."""
+    def with_weights(self, weights: Float[Array, "n ..."] | None) -> "BasisField":
+        """This field with other weights: (n,) for one field, (n, k) for k fields at once, or None for none."""
         return eqx.tree_at(lambda field: field.weights, self, weights, is_leaf=lambda leaf: leaf is None)
 
     def profile(self, basis: Float[np.ndarray, "tau k"]) -> Float[np.ndarray, "n m"]:
@@ -55,11 +55,20 @@ class BasisField(eqx.Module):
         """The number of features."""
         return n_features(self, self.shape)
 
-    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
-        """(g, div g): f is div g - g dS, so its value at dS = 0 is div g and its slope in dS is -g."""
+    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+        """(g, div g): f is div g - g dS, so its value at dS = 0 is div g and its slope in dS is -g.
+
+        With weights (n, k) they are (k, *shape) and (k,). Raises `ValueError` if there are no weights.
+        """
         if self.weights is None:
             raise ValueError(f"this {type(self).__name__} has no weights yet; fit it, or use with_weights")
-        f = lambda dS: self.features(phi, dS) @ self.weights
+        if self.weights.ndim == 2:
+            one = lambda column: self.with_weights(column)(phi)
+            return jax.vmap(one, in_axes=1)(self.weights)
+
+        def f(dS):
+            return self.features(phi, dS) @ self.weights
+
         div, minus_g = jax.value_and_grad(f)(jnp.zeros_like(phi))
         return -minus_g, div
 
@@ -128,7 +137,7 @@ class Gated(BasisField):
     local: Callable
     far: Callable
     momentum: tuple[int, ...] | None = eqx.field(static=True)
-    weights: Float[Array, " n"] | None
+    weights: Float[Array, "n ..."] | None
 
     def __init__(
         self, smearing: Smearing, local: Callable, far: Callable = Powers(), *, momentum: Sequence[int] | None = None
@@ -179,7 +188,7 @@ class Gradient(BasisField):
     smearing: Smearing
     local: Callable
     momentum: tuple[int, ...] | None = eqx.field(static=True)
-    weights: Float[Array, " n"] | None
+    weights: Float[Array, "n ..."] | None
 
     def __init__(self, smearing: Smearing, local: Callable, *, momentum: Sequence[int] | None = None):
         self.shape, self.smearing, self.local = smearing.shape, smearing, local
@@ -213,7 +222,7 @@ class Contact(BasisField):
     shape: tuple[int, ...] = eqx.field(static=True)
     smearing: Smearing
     local: Callable
-    weights: Float[Array, " n"] | None
+    weights: Float[Array, "n ..."] | None
 
     def __init__(self, smearing: Smearing, local: Callable):
         self.shape, self.smearing, self.local, self.weights = smearing.shape, smearing, local, None
@@ -247,7 +256,7 @@ class Magnetic(BasisField):
     smearing: Smearing
     local: Callable
     steps: Callable
-    weights: Float[Array, " n"] | None
+    weights: Float[Array, "n ..."] | None
 
     def __init__(self, smearing: Smearing, local: Callable, steps: Callable):
         self.shape, self.smearing, self.local, self.steps, self.weights = smearing.shape, smearing, local, steps, None
@@ -272,7 +281,7 @@ class Direct(BasisField):
     shape: tuple[int, ...] = eqx.field(static=True)
     powers: tuple[int, ...] = eqx.field(static=True)
     symmetric: bool | str = eqx.field(static=True)
-    weights: Float[Array, " n"] | None
+    weights: Float[Array, "n ..."] | None
 
     def __init__(self, shape: Sequence[int], powers: Sequence[int] = (1, 3), *, symmetric: bool | str = True):
         self.shape, self.powers, self.symmetric, self.weights = check_shape(shape), tuple(powers), symmetric, None
@@ -296,7 +305,7 @@ class TwoPoint(BasisField):
     smearing: Smearing
     local: Callable
     symmetric: bool = eqx.field(static=True)
-    weights: Float[Array, " n"] | None
+    weights: Float[Array, "n ..."] | None
 
     def __init__(self, smearing: Smearing, local: Callable, *, symmetric: bool = True):
         self.shape, self.smearing, self.local, self.symmetric = smearing.shape, smearing, local, symmetric

@@ -14,7 +14,6 @@ from ncv_lab.fields.control_variates import ControlVariate, control_variate
 from ncv_lab.fields.exact_field import free_field
 from ncv_lab.fields.odd_mlp import OddMLP
 from ncv_lab.fields.schwinger_dyson import Direct
-from ncv_lab.fitting.adam import Adam
 from ncv_lab.fitting.data import Data
 from ncv_lab.fitting.fit import fit
 from ncv_lab.fitting.ladder import SchwingerDyson
@@ -257,7 +256,6 @@ def bad_input(theory, ensemble, field, solved):
     yield "array for ensemble", lambda: estimate(theory, corr, ensemble.configs), TypeError, "from_configs|ensemble"
     yield "other lattice", lambda: estimate(Phi4((6,), 0.1, 24.0), corr, ensemble), ValueError, r"shape \(6,\)"
     yield "other coupling", lambda: estimate(other, corr, ensemble), ValueError, "one and the same action"
-    yield "no observable", lambda: estimate(theory, 3, ensemble), TypeError, "function"
     yield "time", lambda: estimate(theory, corr.at(8), ensemble), ValueError, "out of range"
     yield "errors", lambda: estimate(theory, corr, ensemble, errors="bootstrap"), ValueError, "'gamma' or 'jackknife'"
     yield "few", lambda: estimate(theory, corr, short.select(draws=slice(0, 5))), ValueError, "5 configurations are too"
@@ -361,16 +359,11 @@ def test_an_estimate_measures_each_configuration_once(monkeypatch):
 
     theory = Counted((4, 4), 0.3, 1.0)
     # 320 configurations are whole chunks of 64 and batches of 32, so that none is evaluated twice to fill one up.
-    ensemble = Ensemble.from_configs(np.random.default_rng(0).normal(size=(10, 32, 4, 4)), theory)
+    ensemble = sample(theory, 320, 0, n_chains=10, progress=False)
     counts.update(observable=0, gradient=0)
     result = estimate(theory, observed, ensemble, control=SchwingerDyson(), progress=False)
     jax.effects_barrier()
     assert len(result.fits) == 5 and counts == {"observable": 320, "gradient": 320}
-
-
-def test_a_method_is_not_a_control(theory, ensemble):
-    with pytest.raises(TypeError, match=r"Adam.* is a method and no field"):
-        estimate(theory, Correlator(), ensemble, control=Adam(), progress=False)
 
 
 def test_the_theory_comes_with_the_ensemble(theory, ensemble, field):
