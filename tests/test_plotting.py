@@ -4,19 +4,20 @@ from dataclasses import replace
 from io import BytesIO
 
 import jax
+import jax.numpy as jnp
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
 from ncv_lab import plotting
 from ncv_lab.analysis.estimate import estimate
-from ncv_lab.analysis.spectrum import fit_mass
+from ncv_lab.analysis.spectrum import State, fit_mass
 from ncv_lab.fields.odd_mlp import OddMLP
 from ncv_lab.fitting.adam import Adam
 from ncv_lab.fitting.fit import fit
 from ncv_lab.sampling.hmc import sample
 from ncv_lab.theory.action import Phi4
-from ncv_lab.theory.observables import AbsMagnetisation, Correlator, as_observable
+from ncv_lab.theory.observables import AbsMagnetisation, Correlator, Observable, as_observable
 
 THEORY = Phi4((8, 4), m2=0.1, lam=0.5)
 FIELD = OddMLP(THEORY.shape, depth=0, symmetric="time")
@@ -90,6 +91,15 @@ def test_reduction_draws_both_ratios(ax, best):
     assert ax.get_ylim()[0] == 0
 
 
+def test_a_fit_of_two_states_is_drawn_with_both(ax, best):
+    one = fit_mass(best)
+    two = replace(one, higher=(State(0.3, 0.0, 1.5, 0.0),))
+    plotting.correlator(best, ax=ax, fits=[two])
+    t, C = ax.lines[-1].get_data()
+    added = 0.3 * (np.exp(-1.5 * t) + np.exp(-1.5 * (8 - t)))
+    np.testing.assert_allclose(C, one.A * (np.exp(-one.m * t) + np.exp(-one.m * (8 - t))) + added)
+
+
 def test_effective_mass_draws_bands(ax, best):
     plotting.effective_mass(best.raw, best, ax=ax, fits=[fit_mass(best.raw)])
     assert len(ax.containers) == 2 and len(ax.collections) > 0
@@ -99,6 +109,33 @@ def test_effective_mass_draws_bands(ax, best):
 def test_observables_without_a_time_show_their_symbols(ax, ensemble):
     plotting.reduction(estimate(THEORY, AbsMagnetisation(), ensemble, FIELD, progress=False), ax=ax)
     assert [label.get_text() for label in ax.get_xticklabels()] == ["$|M|$"]
+
+
+class SiteCorrelator(Observable):
+    "The correlator of two sites with a distance along the time axis, at two times."
+
+    def __call__(self, phi):
+        return jnp.array([(phi * jnp.roll(phi, -t, axis=0)).mean() for t in self.times(phi.shape)])
+
+    def labels(self, shape):
+        return ("near", "far")
+
+    def times(self, shape):
+        return (1, 3)
+
+
+def test_any_observable_with_times_is_drawn_against_t(ax, ensemble):
+    mine = estimate(THEORY, SiteCorrelator(), ensemble, FIELD, progress=False)
+    for draw in (plotting.correlator, plotting.errors, plotting.reduction):
+        draw(mine, ax=ax)
+        assert ax.get_xlabel() == "$t$"
+        np.testing.assert_allclose(ax.containers[0].lines[0].get_xdata(), [1, 3], atol=0.1)
+        ax.clear()
+
+
+def test_a_correlator_at_time_0_alone_has_a_time(ax, ensemble):
+    plotting.correlator(estimate(THEORY, Correlator().at(0), ensemble), ax=ax)
+    assert ax.get_xlabel() == "$t$"
 
 
 def test_training_history_distinguishes_trained_and_solved(ax, trained, ensemble):
