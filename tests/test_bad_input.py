@@ -159,6 +159,7 @@ TABLE = [
     ("as_theory", lambda _: ncv.as_theory(3, SHAPE), TypeError, "must be functions of phi, got 3"),
     ("as_theory", lambda _: ncv.as_theory(sum_of_squares, SHAPE, gradient=3), TypeError, "must be functions of phi"),
     ("as_theory", lambda _: ncv.as_theory(sum_of_squares, (6, 1)), ValueError, ONE),
+    ("as_theory", lambda _: ncv.as_theory(sum_of_squares, SHAPE, event_shape=3), TypeError, "an event shape is a seq"),
     ("as_theory", lambda _: ncv.as_theory(matrix, SHAPE), ValueError, "must be one finite number"),
     ("as_theory", lambda _: ncv.as_theory(lambda phi: jnp.nan * phi.sum(), SHAPE),
      ValueError, "one finite number, got nan"),

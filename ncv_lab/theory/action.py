@@ -18,24 +18,36 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from .lattice import check_shape, laplacian, neighbour_sum
+from .lattice import check_event_shape, check_shape, laplacian, neighbour_sum
+from ..utils.checks import shape_in_words
 from ..utils.files import register
 
 # %% ../../nbs/theory/02_action.ipynb #96a3be2c
 class Theory(eqx.Module):
-    """A scalar field theory on a periodic lattice: `shape`, `action(phi)` and its `gradient(phi)`.
+    """A field theory on a periodic lattice: its `shape`, its `action(phi)` and the `gradient(phi)` of the action.
 
-    Subclass it and write `action`; override `gradient` where a closed form is faster than automatic differentiation.
+    Subclass it with a field `shape` and a method `action`. Override `gradient` where a closed form is faster than
+    automatic differentiation, and `event_shape` if there are several numbers at a site.
     """
 
     shape: eqx.AbstractVar[tuple[int, ...]]
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of the components at one site: () for a scalar field, which has one number there."""
+        return ()
+
+    @property
+    def lattice_shape(self) -> tuple[int, ...]:
+        """The extents of the lattice axes, which are translated; axis 0 is time. `shape` is lattice and event shape."""
+        return tuple(self.shape)[: len(self.shape) - len(self.event_shape)]
 
     @abstractmethod
     def action(self, phi: Float[Array, "..."]) -> Float[Array, ""]:
         """The Euclidean action S[phi] of one configuration, dimensionless."""
 
     def gradient(self, phi: Float[Array, "..."]) -> Float[Array, "..."]:
-        """dS/dphi_x, same shape as `phi`."""
+        """dS/dphi, an array of the shape of `phi`."""
         return jax.grad(self.action)(phi)
 
 # %% ../../nbs/theory/02_action.ipynb #8758acc9
@@ -44,9 +56,14 @@ class Phi4(Theory):
     """Lattice phi^4, S = sum_x [ sum_mu (phi_{x+mu} - phi_x)^2 / 2 + m2 phi_x^2 / 2 + lam phi_x^4 / 24 ] (Eq. 14,
     terms once per site).
 
-    `shape` is the periodic lattice, axis 0 being time; `m2` the bare mass squared, `lam` the coupling, both in
-    lattice units. Raises `ValueError` for a bad shape, lam < 0, lam = 0 with m2 <= 0, or couplings that are not
-    finite scalars.
+    Args:
+        shape: The extents of the periodic lattice; axis 0 is time.
+        m2: The bare mass squared in lattice units, one real number.
+        lam: The coupling in lattice units, one real number.
+
+    Raises:
+        ValueError: For a bad shape, lam < 0, lam = 0 with m2 <= 0, or couplings that are not finite.
+        TypeError: For extents that are not integers or couplings that are not real numbers.
     """
 
     shape: tuple[int, ...] = eqx.field(static=True)
@@ -79,7 +96,8 @@ class Phi4(Theory):
         return not isinstance(self.lam, jax.core.Tracer) and float(self.lam) == 0
 
 # %% ../../nbs/theory/02_action.ipynb #0cf77a87
-def _coupling(name: str, value) -> Float[Array, ""]:
+def _coupling(name: str, value: ArrayLike) -> Float[Array, ""]:
+    """A coupling as an array of no axes. Raises `TypeError` for anything but one real number, `ValueError` for NaN."""
     if isinstance(value, jax.core.Tracer):
         return value.astype(float)
     array = np.asarray(value)
@@ -91,52 +109,78 @@ def _coupling(name: str, value) -> Float[Array, ""]:
 
 # %% ../../nbs/theory/02_action.ipynb #ff18341a
 class FunctionTheory(Theory):
-    """A theory given by a function, made by `as_theory`."""
+    """A theory given by functions, made by `as_theory`; `shape` is that of a configuration."""
 
     shape: tuple[int, ...] = eqx.field(static=True)
     action_function: Callable
     gradient_function: Callable | None
     name: str = eqx.field(static=True)
+    event_shape: tuple[int, ...] = eqx.field(static=True, default=())
 
     def action(self, phi: Float[Array, "..."]) -> Float[Array, ""]:
         """S[phi], by the function given."""
         return self.action_function(phi)
 
     def gradient(self, phi: Float[Array, "..."]) -> Float[Array, "..."]:
-        """dS/dphi_x, by the function given or by automatic differentiation."""
-        return (self.gradient_function or jax.grad(self.action_function))(phi)
+        """dS/dphi, by the function given or by automatic differentiation."""
+        if self.gradient_function is None:
+            return jax.grad(self.action_function)(phi)
+        return self.gradient_function(phi)
 
 # %% ../../nbs/theory/02_action.ipynb #3b332a13
 def as_theory(
-    action: Callable, shape: Sequence[SupportsIndex], *, gradient: Callable | None = None, name: str | None = None
+    action: Callable,
+    shape: Sequence[SupportsIndex],
+    *,
+    event_shape: Sequence[SupportsIndex] = (),
+    gradient: Callable | None = None,
+    name: str | None = None,
 ) -> Theory:
-    """A `Theory` from any function S(phi) -> scalar, differentiable by JAX; gradient by automatic differentiation if
-    not given.
+    """A `Theory` from any function S(phi) that JAX can differentiate.
 
-    Raises `TypeError` if `action` is not callable, and `ValueError` if its value is not a finite scalar or `gradient`
-    is not dS/dphi.
+    Args:
+        action: S(phi) -> one number, for a configuration of shape (*shape, *event_shape).
+        shape: The extents of the periodic lattice; axis 0 is time.
+        event_shape: The shape of the components at one site; () for a scalar field.
+        gradient: dS/dphi as a function of phi; by default automatic differentiation of `action`.
+        name: What tables call the theory; by default the name of the function.
+
+    Raises:
+        TypeError: If `action` or `gradient` is not callable.
+        ValueError: If the action is not one finite number or `gradient` is not its derivative (see `check_theory`).
     """
     if not callable(action) or not (gradient is None or callable(gradient)):
         raise TypeError(f"action and gradient must be functions of phi, got {action!r} and {gradient!r}")
-    theory = FunctionTheory(check_shape(shape), action, gradient, name or getattr(action, "__name__", "action"))
+    if name is None:
+        name = getattr(action, "__name__", "action")
+    event_shape = check_event_shape(event_shape)
+    theory = FunctionTheory(check_shape(shape) + event_shape, action, gradient, name, event_shape)
     check_theory(theory)
     return theory
 
 # %% ../../nbs/theory/02_action.ipynb #dfb3d17d
 def check_theory(theory: Theory, *, tolerance: float = 1e-6) -> None:
-    """Check on a random configuration that `action` is a finite scalar and `gradient` its derivative.
+    """Check the shapes of a theory, and on a random configuration its action and its gradient.
 
-    Raises `ValueError` naming the site and both values where they differ by more than `tolerance` times the largest
-    entry.
+    Args:
+        theory: The theory to check.
+        tolerance: How far an entry of the gradient may be from dS/dphi, in units of the largest entry.
+
+    Raises:
+        ValueError: If the shapes do not fit together, if the action is not one finite number, or if the gradient is
+            not its derivative; the message names the site and both values.
     """
+    _check_shapes(theory)
     phi = jax.random.normal(jax.random.key(0), theory.shape)
     value = jnp.asarray(theory.action(phi))
     if value.shape != () or not jnp.isfinite(value):
         got = f"an array of shape {value.shape}" if value.shape else f"{value}"
         raise ValueError(f"the action of a configuration must be one finite number, got {got}")
-    exact, given = jax.grad(theory.action)(phi), jnp.asarray(theory.gradient(phi))
-    if given.shape != tuple(theory.shape):
-        raise ValueError(f"the gradient has shape {given.shape}, expected the lattice shape {tuple(theory.shape)}")
+    exact = jax.grad(theory.action)(phi)
+    given = jnp.asarray(theory.gradient(phi))
+    if given.shape != phi.shape:
+        expected = shape_in_words(theory.lattice_shape, theory.event_shape)
+        raise ValueError(f"the gradient has shape {given.shape}, expected {expected}")
     wrong = ~(abs(given - exact) <= tolerance * abs(exact).max())
     if wrong.any():
         site = tuple(int(i) for i in jnp.argwhere(wrong)[0])
@@ -145,7 +189,16 @@ def check_theory(theory: Theory, *, tolerance: float = 1e-6) -> None:
             f"dS/dphi is {exact[site]:.8g}; give dS/dphi (not minus it), or leave the gradient out"
         )
 
-# %% ../../nbs/theory/02_action.ipynb #70fd5253
+
+def _check_shapes(theory: Theory) -> None:
+    """Raise `ValueError` or `TypeError` unless the shape of a theory is a lattice shape followed by its event shape."""
+    shape, event_shape = tuple(theory.shape), check_event_shape(theory.event_shape)
+    n_axes = len(shape) - len(event_shape)
+    if shape[max(n_axes, 0) :] != event_shape:
+        raise ValueError(f"the shape {shape} of the theory does not end with its event shape {event_shape}")
+    check_shape(shape[:n_axes])
+
+# %% ../../nbs/theory/02_action.ipynb #b1183eb7
 def check_same_theory(theory: Theory, other: Theory, where: str) -> None:
     """Check that two theories have the same shape, the same couplings and the same functions.
 
@@ -162,11 +215,14 @@ def check_same_theory(theory: Theory, other: Theory, where: str) -> None:
     """
     if tuple(theory.shape) != tuple(other.shape):
         raise ValueError(f"the theory has shape {tuple(theory.shape)}, but {where} on shape {tuple(other.shape)}")
+    if theory.event_shape != other.event_shape:
+        here, there = (shape_in_words(each.lattice_shape, each.event_shape) for each in (theory, other))
+        raise ValueError(f"the theory has {here}, but {where} on {there}")
     difference = _difference(theory, other, where)
     if difference:
         raise ValueError(f"the theory {difference}: the mean of f is 0 only for one and the same action")
 
-# %% ../../nbs/theory/02_action.ipynb #4ed7684b
+# %% ../../nbs/theory/02_action.ipynb #1fd94668
 def _difference(theory: Theory, other: Theory, where: str) -> str:
     """What differs between two theories of one shape, as the end of a sentence; empty if they are the same."""
     if type(theory) is not type(other):

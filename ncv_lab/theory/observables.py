@@ -4,9 +4,10 @@
 
 # %% auto #0
 __all__ = ['Observable', 'Correlator', 'MeanSquare', 'AbsMagnetisation', 'MagnetisationSquared', 'Susceptibility',
-           'ActionDensity', 'FunctionObservable', 'as_observable', 'value_shape', 'measure']
+           'ActionDensity', 'FunctionObservable', 'as_observable', 'value_shape', 'check_observable', 'measure']
 
 # %% ../../nbs/theory/03_observables.ipynb #c3842f76
+import operator
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
 from typing import ClassVar, SupportsIndex
@@ -18,7 +19,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from .action import Theory
-from .lattice import check_shape, correlate, slice_mean
+from .lattice import along_axis, check_shape, correlate, slice_mean, volume
 from ..utils.batching import map_cores
 from ..utils.checks import check_configs
 from ..utils.files import register
@@ -27,8 +28,11 @@ from ..utils.files import register
 class Observable(eqx.Module):
     """A function of one configuration, O(phi), with a label for each of its numbers.
 
-    Subclass it with `__call__(phi) -> () or (n,)` and `labels(shape)`; or wrap a function with `as_observable`.
+    Subclass it with `__call__(phi) -> () or (n,)` and `labels(shape)`; or wrap a function with `as_observable`. Set
+    `takes_components = True` if it is also defined for theories with several numbers at a site.
     """
+
+    takes_components: ClassVar[bool] = False
 
     @abstractmethod
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "..."]:
@@ -36,8 +40,8 @@ class Observable(eqx.Module):
 
     @abstractmethod
     def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
-        """One name for each number on a lattice of this shape, such as ('C(0)', 'C(1)'); raises if the shape does not
-        fit."""
+        """One name for each number, such as ('C(0)', 'C(1)'), for configurations of this shape. Raises `ValueError` if
+        the shape does not fit."""
 
     def times(self, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
         """The time separation of each number, which tells a fit where its legs are; 0 for local observables."""
@@ -64,36 +68,45 @@ class Correlator(Observable):
 
     def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
         """('C(0)', 'C(1)', ...); raises `ValueError` if a time or the momentum does not fit the lattice."""
-        mark = "" if self.momentum is None else f"; n={','.join(map(str, self.momentum))}"
-        return tuple(f"C({t}{mark})" for t in _times(self, shape))
+        mark = ""
+        if self.momentum is not None:
+            mark = "; n=" + ",".join(str(n) for n in self.momentum)
+        return tuple(f"C({t}{mark})" for t in self.times(shape))
 
     def times(self, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
         """The times t of the labels."""
-        return _times(self, shape)
+        return _times(self, check_shape(shape))
 
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "..."]:
         """C(t) of one configuration: () for a single time, else (n_times,)."""
-        times = jnp.asarray(_times(self, phi.shape))
-        slices = _slice_waves(phi, self.momentum)
-        product = sum(correlate(part, part) for part in slices) / phi.shape[0]
-        return product[times[0] if isinstance(self.t, int) else times]
+        times = self.times(phi.shape)
+        real, imaginary = _slice_waves(phi, self.momentum)
+        product = correlate(real, real)
+        if imaginary is not None:
+            product = product + correlate(imaginary, imaginary)
+        correlator = product / phi.shape[0]
+        return correlator[times[0] if isinstance(self.t, int) else jnp.asarray(times)]
 
 # %% ../../nbs/theory/03_observables.ipynb #dfc39664
 def _integers(name: str, value) -> tuple[int, ...]:
+    """One integer or a sequence of integers as a tuple. Raises `TypeError` for anything else."""
     items = [value] if np.ndim(value) == 0 else list(value)
-    if any(isinstance(item, bool) or not isinstance(item, (int, np.integer)) for item in items):
-        raise TypeError(f"{name} must be an integer or a sequence of integers, got {value!r}")
+    for item in items:
+        if isinstance(item, bool) or not isinstance(item, (int, np.integer)):
+            raise TypeError(f"{name} must be an integer or a sequence of integers, got {value!r}")
     return tuple(int(item) for item in items)
 
 
-def _times(correlator: Correlator, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
-    shape = check_shape(shape)
-    momentum, t = correlator.momentum, correlator.t
+def _times(correlator: Correlator, shape: tuple[int, ...]) -> tuple[int, ...]:
+    """The times of a correlator. Raises `ValueError` if one of them or the momentum does not fit the lattice."""
+    momentum = correlator.momentum
     if momentum is not None and len(_integers("momentum", momentum)) != len(shape) - 1:
         raise ValueError(
             f"momentum {momentum} needs one integer for each of the {len(shape) - 1} spatial axes of {shape}"
         )
-    times = tuple(range(shape[0] // 2 + 1)) if t is None else _integers("t", t)
+    if correlator.t is None:
+        return tuple(range(shape[0] // 2 + 1))
+    times = _integers("t", correlator.t)
     if max(times) >= shape[0]:
         raise ValueError(
             f"t = {max(times)} is out of range: the time extent of {shape} is {shape[0]}, so "
@@ -102,14 +115,17 @@ def _times(correlator: Correlator, shape: Sequence[SupportsIndex]) -> tuple[int,
     return times
 
 # %% ../../nbs/theory/03_observables.ipynb #60531054
-def _slice_waves(phi: Float[Array, "L0 ..."], momentum: tuple[int, ...] | None) -> tuple[Float[Array, " L0"], ...]:
-    """The slice mean of phi exp(-i p x): (real part,) at p = 0, (real part, imaginary part) otherwise."""
+def _slice_waves(
+    phi: Float[Array, "L0 ..."], momentum: tuple[int, ...] | None
+) -> tuple[Float[Array, " L0"], Float[Array, " L0"] | None]:
+    """The slice mean of phi exp(-i p x): its real part, and its imaginary part up to a sign (None at p = 0)."""
     if momentum is None or not any(momentum):
-        return (slice_mean(phi),)
-    phase = jnp.zeros(phi.shape[1:])
-    for axis, (n, extent) in enumerate(zip(momentum, phi.shape[1:], strict=True)):
-        wave = 2 * jnp.pi * n * jnp.arange(extent) / extent
-        phase += wave.reshape([-1 if other == axis else 1 for other in range(phase.ndim)])
+        return slice_mean(phi), None
+    space = phi.shape[1:]
+    phase = jnp.zeros(space)
+    for axis, n in enumerate(momentum):
+        wave = 2 * jnp.pi * n * jnp.arange(space[axis]) / space[axis]
+        phase += along_axis(wave, axis, len(space))
     return slice_mean(phi * jnp.cos(phase)[None]), slice_mean(phi * jnp.sin(phase)[None])
 
 # %% ../../nbs/theory/03_observables.ipynb #39c77da9
@@ -168,32 +184,36 @@ class Susceptibility(_Moment):
 
 @register
 class ActionDensity(_Moment):
-    """The action density S / V of a theory."""
+    """The action density S / V of a theory, V being the number of its sites."""
 
     theory: Theory
     symbol = "S/V"
+    takes_components = True
 
     def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
-        """("S/V",); raises `ValueError` on another lattice than that of the theory."""
-        if tuple(self.theory.shape) != check_shape(shape):
+        """("S/V",); raises `ValueError` for configurations of another shape than that of the theory."""
+        if tuple(self.theory.shape) != tuple(shape):
             raise ValueError(f"the theory lives on {self.theory.shape}, the configurations on {tuple(shape)}")
         return (self.symbol,)
 
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, ""]:
         """S[phi] / V."""
-        return self.theory.action(phi) / phi.size
+        return self.theory.action(phi) / volume(self.theory.lattice_shape)
 
 # %% ../../nbs/theory/03_observables.ipynb #b955d753
 class FunctionObservable(Observable):
-    """An observable given by a function, made by `as_observable`."""
+    """An observable given by a function, made by `as_observable`; the function knows what the axes of phi are."""
 
     function: Callable
     name: str = eqx.field(static=True)
+    takes_components = True
 
     def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
         """(name,) for a scalar, (name[0], name[1], ...) for a vector."""
         form = value_shape(self, shape)
-        return tuple(f"{self.name}[{i}]" for i in range(form[0])) if form else (self.name,)
+        if form == ():
+            return (self.name,)
+        return tuple(f"{self.name}[{i}]" for i in range(form[0]))
 
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "..."]:
         """O(phi), by the function given."""
@@ -211,26 +231,57 @@ def as_observable(function: Callable, name: str | None = None) -> Observable:
 
 
 def value_shape(observable: Observable, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
-    """The shape of O(phi) on this lattice: () or (n,). Raises `ValueError` for anything else."""
-    form = jax.eval_shape(observable, jax.ShapeDtypeStruct(check_shape(shape), float)).shape
+    """The shape of O(phi) for configurations of this shape: () or (n,). Raises `ValueError` for anything else."""
+    phi = jax.ShapeDtypeStruct(tuple(operator.index(extent) for extent in shape), float)
+    form = jax.eval_shape(observable, phi).shape
     if len(form) > 1:
         raise ValueError(f"an observable gives a scalar or a vector, this one gives an array of shape {form}")
     return form
 
-# %% ../../nbs/theory/03_observables.ipynb #1a5f325c
-def measure(observable: Callable, configs, shape: Sequence[SupportsIndex]) -> np.ndarray:
-    """O(phi) for every configuration of `configs` (..., *shape): an array (...) for a scalar, (..., n) for a vector.
+# %% ../../nbs/theory/03_observables.ipynb #08f080d4
+def check_observable(observable: Callable, theory: Theory) -> Observable:
+    """The observable (see `as_observable`), checked against the theory on whose configurations it is measured.
 
-    Raises `TypeError` or `ValueError` for configurations or observables that do not fit (see `check_configs`).
+    Raises `ValueError` if the theory has components at a site and the observable is defined for scalar fields only, or
+    if the observable does not fit the shape of the theory.
     """
-    observable, shape = as_observable(observable), check_shape(shape)
-    observable.labels(shape)
-    array = check_configs(configs, shape)
-    lead = array.shape[: array.ndim - len(shape)]
-    values = map_cores(observable, array.reshape(-1, *shape))
-    if not np.isfinite(values).all():
+    observable = as_observable(observable)
+    if theory.event_shape and not observable.takes_components:
         raise ValueError(
-            f"the observable {observable.labels(shape)} is not finite on "
-            f"{int((~np.isfinite(values)).sum())} of the {values.size} values measured"
+            f"{type(observable).__name__} is defined for one number at a site, but the theory has components of shape "
+            f"{theory.event_shape} there; write a function of phi that says what to do with them (see as_observable)"
         )
+    observable.labels(theory.shape)
+    return observable
+
+# %% ../../nbs/theory/03_observables.ipynb #1a5f325c
+def measure(observable: Callable, configs: object, shape: Sequence[SupportsIndex] | Theory) -> np.ndarray:
+    """O(phi) for every configuration of a stack, for example over (chain, draw).
+
+    Args:
+        observable: An `Observable`, or a function phi -> scalar or vector.
+        configs: The configurations, an array (..., *theory.shape) of finite real numbers.
+        shape: The theory; or, for a scalar field, the lattice shape.
+
+    Returns:
+        An array (...) for a scalar observable, (..., n) for a vector of n numbers.
+
+    Raises:
+        TypeError: If the configurations are no real numbers or the observable is no function.
+        ValueError: If the observable and the configurations do not fit each other or the theory (see `check_configs`
+            and `check_observable`), or if a value is not finite.
+    """
+    if isinstance(shape, Theory):
+        observable = check_observable(observable, shape)
+        lattice_shape, event_shape = shape.lattice_shape, shape.event_shape
+    else:
+        observable, lattice_shape, event_shape = as_observable(observable), check_shape(shape), ()
+    array = check_configs(configs, lattice_shape, event_shape=event_shape)
+    one_shape = lattice_shape + event_shape
+    labels = observable.labels(one_shape)
+    values = map_cores(observable, array.reshape(-1, *one_shape))
+    n_bad = int((~np.isfinite(values)).sum())
+    if n_bad:
+        raise ValueError(f"the observable {labels} is not finite on {n_bad} of the {values.size} values measured")
+    lead = array.shape[: array.ndim - len(one_shape)]
     return values.reshape(lead + values.shape[1:])

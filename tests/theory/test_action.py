@@ -1,4 +1,4 @@
-"""Theories: the action and its gradient in every dimension, exact limits, and theories from functions."""
+"""Theories: the action and its gradient in every dimension, and theories from functions."""
 
 import jax
 import jax.numpy as jnp
@@ -9,15 +9,12 @@ from hypothesis import strategies as st
 from scipy.integrate import quad
 
 import ncv_lab as ncv
+from helpers import field
 from ncv_lab.theory.action import check_same_theory
-from ncv_lab.theory.lattice import khat_squared, volume
+from ncv_lab.theory.lattice import khat_squared, laplacian
 
 SHAPES = [(2,), (8,), (6, 4), (2, 2), (4, 3, 2), (3, 2, 2, 3)]
 COUPLINGS = [(0.1, 0.0), (0.1, 24.0), (-1.0, 0.5)]
-
-
-def field(shape, seed=0):
-    return jax.random.normal(jax.random.key(seed), shape)
 
 
 @pytest.mark.parametrize("shape", SHAPES)
@@ -67,47 +64,6 @@ def test_single_site(m2, lam, exact):
         return quad(lambda x: x**power * np.exp(-float(site(x))), -12, 12, epsabs=1e-13, limit=200)[0]
 
     np.testing.assert_allclose(weight(2) / weight(0), exact, rtol=1e-9)
-
-
-@pytest.mark.parametrize("shape, m2, t, exact", [
-    ((20, 20), 0.1, 0, 0.0783746246), ((20, 20), 0.1, 10, 0.0067097550), ((6, 4), 0.3, 2, 0.10390126669)])  # fmt: skip
-def test_free_correlator_has_the_known_values(shape, m2, t, exact):
-    np.testing.assert_allclose(ncv.free_correlator(shape, m2)[t], exact, rtol=0, atol=5e-11)
-
-
-@pytest.mark.parametrize("shape", [(7,), (6, 4), (4, 3, 5)])
-def test_free_correlator_is_the_inverse_of_the_quadratic_form(shape):
-    "<phi_x phi_y> = (m2 - Laplacian)^{-1}, from a dense matrix."
-    theory, m2 = ncv.Phi4(shape, 0.3, 0.0), 0.3
-    matrix = jax.hessian(theory.action)(jnp.zeros(shape)).reshape(volume(shape), -1)
-    two_point = np.linalg.inv(matrix).reshape(*shape, *shape)
-    axes = tuple(range(1, len(shape)))
-    slices = two_point.mean(axes).mean(tuple(range(2, len(shape) + 1)))  # <sbar(x0) sbar(y0)>, (L0, L0)
-    exact = [np.mean([slices[(y + t) % shape[0], y] for y in range(shape[0])]) for t in range(shape[0] // 2 + 1)]
-    np.testing.assert_allclose(ncv.free_correlator(shape, m2), exact, rtol=1e-11)
-
-
-@pytest.mark.parametrize("momentum", [(1, 0), (2, 3), (-1, 1)])
-def test_free_correlator_at_momentum(momentum):
-    "At momentum p the correlator is that of one dimension with m2 + phat^2, over the spatial volume."
-    shape = (6, 4, 5)
-    phat = sum(4 * np.sin(np.pi * n / extent) ** 2 for n, extent in zip(momentum, shape[1:], strict=True))
-    one_dimension = ncv.free_correlator(shape[:1], 0.3 + phat) / 20
-    np.testing.assert_allclose(ncv.free_correlator(shape, 0.3, momentum=momentum), one_dimension, rtol=1e-12)
-
-
-def test_momenta_are_periodic():
-    one, other = (ncv.free_correlator((6, 4), 0.3, momentum=(n,)) for n in (1, 5))
-    np.testing.assert_array_equal(one, other)
-
-
-def test_free_correlator_from_exact_configurations():
-    shape, m2, n = (6, 4), 0.3, 4000
-    noise = jnp.fft.fftn(field((n, *shape)), axes=(1, 2))
-    configs = jnp.fft.ifftn(noise / jnp.sqrt(khat_squared(shape) + m2)[None], axes=(1, 2)).real
-    measured = np.asarray(jax.vmap(ncv.Correlator())(configs))
-    pulls = (measured.mean(0) - np.asarray(ncv.free_correlator(shape, m2))) / measured.std(0) * n**0.5
-    assert abs(pulls).max() < 4
 
 
 @pytest.mark.parametrize("value", [0.1, 1, np.float32(0.1), np.array(0.1), jnp.asarray(0.1)])
@@ -215,3 +171,63 @@ class Coupled(ncv.Theory):
 def test_another_theory_is_refused(one, other, message):
     with pytest.raises(ValueError, match=message):
         check_same_theory(one, other, SAMPLED)
+
+
+# ---- components at a site ----
+
+
+def rotor(phi):
+    "An O(N) model: (phi^2 - 1)^2 and the kinetic term, phi of shape (L0, L1, N)."
+    kinetic = -jnp.sum(phi * laplacian(phi, n_axes=2)) / 2
+    return kinetic + jnp.sum((jnp.sum(phi**2, axis=-1) - 1) ** 2)
+
+
+def test_the_shape_of_a_configuration_is_lattice_and_event_shape():
+    theory = ncv.as_theory(rotor, (6, 4), event_shape=(3,))
+    assert theory.lattice_shape == (6, 4) and theory.event_shape == (3,) and theory.shape == (6, 4, 3)
+    assert theory.gradient(field(theory.shape)).shape == (6, 4, 3)
+    ncv.check_theory(theory)
+
+
+@pytest.mark.parametrize("theory", [
+    ncv.Phi4((6, 4), 0.1, 24.0), ncv.as_theory(double_well, (6, 4)), Coupled((6, 4), jnp.ones((6, 4)))])  # fmt: skip
+def test_a_scalar_theory_has_no_event_axes(theory):
+    assert theory.event_shape == () and theory.lattice_shape == theory.shape == (6, 4)
+
+
+def test_there_is_no_phi4_of_several_components():
+    with pytest.raises(TypeError, match="event_shape"):
+        ncv.Phi4((6, 4), 0.1, 24.0, event_shape=(3,))
+
+
+class Rotor(ncv.Theory):
+    "A theory of a user with components."
+
+    shape: tuple = (6, 4, 3)
+    event_shape: tuple = (3,)
+
+    def action(self, phi):
+        return rotor(phi)
+
+
+def test_a_subclass_may_have_components():
+    assert Rotor().lattice_shape == (6, 4)
+    ncv.check_theory(Rotor())
+    with pytest.raises(ValueError, match=r"\(6, 4, 3\) of the theory does not end with its event shape \(2,\)"):
+        ncv.check_theory(Rotor(event_shape=(2,)))
+    with pytest.raises(ValueError, match="the lattice shape is empty"):
+        ncv.check_theory(Rotor(event_shape=(6, 4, 3)))
+
+
+def test_shapes_of_a_theory_with_components_are_checked():
+    with pytest.raises(ValueError, match=r"expected the lattice shape \(6, 4\) and the event shape \(3,\)"):
+        ncv.as_theory(rotor, (6, 4), event_shape=(3,), gradient=lambda phi: phi[0])
+    with pytest.raises(ValueError, match="has extent 0"):
+        ncv.as_theory(rotor, (6, 4), event_shape=(0,))
+
+
+def test_a_lattice_of_three_axes_is_not_one_of_two_with_components():
+    three_axes = ncv.as_theory(rotor, (6, 4, 3))
+    components = ncv.as_theory(rotor, (6, 4), event_shape=(3,))
+    with pytest.raises(ValueError, match=r"lattice shape \(6, 4, 3\), but .* \(6, 4\) and the event shape \(3,\)"):
+        check_same_theory(three_axes, components, SAMPLED)

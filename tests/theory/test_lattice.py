@@ -1,4 +1,4 @@
-"""Periodic lattices: shapes, translations, momenta, and configurations from outside."""
+"""Periodic lattices: shapes, translations, momenta, slices, and axes that hold components."""
 
 import jax
 import jax.numpy as jnp
@@ -8,7 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jaxtyping import TypeCheckError
 
+from helpers import field
 from ncv_lab.theory.lattice import (
+    along_axis,
+    check_event_shape,
     check_shape,
     correlate,
     khat_squared,
@@ -19,16 +22,10 @@ from ncv_lab.theory.lattice import (
     translate,
     volume,
 )
-from ncv_lab.utils.batching import map_configs, map_cores
-from ncv_lab.utils.checks import check_configs
 
 SHAPES = [(2,), (7,), (6, 4), (3, 2), (5, 3, 4), (2, 2, 2), (3, 2, 2, 4)]
 shapes = st.sampled_from(SHAPES)
 few = settings(max_examples=8)  # every displacement is compiled anew
-
-
-def field(shape, seed=0):
-    return jax.random.normal(jax.random.key(seed), shape)
 
 
 @st.composite
@@ -147,48 +144,6 @@ def test_functions_go_through_jit_vmap_and_grad():
         assert slope.shape == (4, 3) and bool(jnp.isfinite(slope).all())
 
 
-@pytest.mark.parametrize("n", [1, 3, 256, 257])
-def test_map_configs_is_a_loop(n):
-    configs, more = field((n, 6, 4)), field((n,), 1)
-    mapped = map_configs(lambda phi, a: a * slice_mean(phi), configs, more)
-    np.testing.assert_allclose(mapped, [a * slice_mean(phi) for phi, a in zip(configs, more, strict=True)], atol=1e-14)
-
-
-@pytest.mark.parametrize("n", [1, 7, 128, 130])
-def test_map_cores_is_map_configs(n):
-    configs, more = field((n, 6, 4)), field((n,), 1)
-
-    def function(phi, a):
-        return a * slice_mean(phi)
-
-    mapped = map_cores(function, configs, more)
-    np.testing.assert_allclose(mapped, map_configs(function, configs, more), rtol=1e-14, atol=1e-16)
-
-
-@pytest.mark.parametrize("dtype", [np.float32, np.float64, np.int64, np.uint8])
-def test_check_configs_converts_to_float64(dtype):
-    array = check_configs(np.ones((3, 6, 4), dtype), (6, 4))
-    assert array.dtype == np.float64 and array.shape == (3, 6, 4)
-
-
-def test_check_configs_does_not_copy_what_is_right():
-    array = np.ones((3, 6, 4))
-    assert check_configs(array, (6, 4)) is array
-
-
-def test_check_configs_names_the_first_bad_value_and_counts_them():
-    array = np.ones((3, 6, 4))
-    array[1, 2, 3], array[2, 0, 0] = np.inf, np.nan
-    with pytest.raises(ValueError, match=r"what holds inf at index \(1, 2, 3\) \(2 bad values"):
-        check_configs(array, (6, 4), what="what")
-
-
-@pytest.mark.parametrize("bad", [np.ones((3, 6, 4), complex), np.full((3, 6, 4), "a"), np.ones((3, 6, 4), bool), None])
-def test_check_configs_refuses_what_is_not_real(bad):
-    with pytest.raises(TypeError, match="real numbers"):
-        check_configs(bad, (6, 4))
-
-
 def test_shapes_are_checked_by_type():
     with pytest.raises(TypeCheckError):
         slice_mean(np.ones((3, 2), str))
@@ -196,3 +151,91 @@ def test_shapes_are_checked_by_type():
         correlate(jnp.ones((2, 3)), jnp.ones((3, 2)))
     with pytest.raises(ValueError, match="1 entries, the lattice has 2"):
         translate(jnp.ones((2, 3)), (1,))
+
+
+# ---- components: axes that are not translated ----
+
+EVENT_SHAPES = [(), (1,), (3,), (2, 3)]
+
+
+@st.composite
+def with_components(draw):
+    "A configuration of a few components, the number of its lattice axes, and a displacement."
+    shape, event_shape = draw(shapes), draw(st.sampled_from(EVENT_SHAPES))
+    displacement = draw(st.tuples(*[st.integers(-5, 5)] * len(shape)))
+    return field(shape + event_shape, draw(st.integers(0, 99))), len(shape), displacement
+
+
+def component_by_component(function, phi, n_axes):
+    "A function of scalar fields, applied to each component by itself."
+    columns = np.asarray(phi).reshape(*phi.shape[:n_axes], -1)
+    values = [np.asarray(function(jnp.asarray(columns[..., i]))) for i in range(columns.shape[-1])]
+    return np.stack(values, axis=-1).reshape(*values[0].shape, *phi.shape[n_axes:])
+
+
+@few
+@given(with_components())
+def test_lattice_functions_treat_each_component_by_itself(case):
+    phi, n_axes, y = case
+    kernel = field(phi.shape[:n_axes], 7)
+    functions = [
+        (lambda phi, **axes: translate(phi, y, **axes)),
+        neighbour_sum,
+        laplacian,
+        slice_mean,
+        (lambda phi, **axes: correlate(kernel, phi, **axes)),
+    ]
+    for function in functions:
+        expected = component_by_component(function, phi, n_axes)
+        np.testing.assert_allclose(function(phi, n_axes=n_axes), expected, atol=1e-12)
+
+
+@few
+@given(with_components())
+def test_lattice_functions_commute_with_rotations_of_the_components(case):
+    phi, n_axes, y = case
+    phi = phi.reshape(*phi.shape[:n_axes], -1)
+    rotation = jnp.linalg.qr(field((phi.shape[-1],) * 2, 5))[0]
+    kernel = field(phi.shape[:n_axes], 7)
+    for function in (laplacian, slice_mean, lambda phi, **axes: correlate(kernel, phi, **axes)):
+        rotated = function(phi @ rotation, n_axes=n_axes)
+        np.testing.assert_allclose(rotated, function(phi, n_axes=n_axes) @ rotation, atol=1e-12)
+        moved = function(translate(phi, y, n_axes=n_axes), n_axes=n_axes)
+        steps = y[: moved.ndim - 1]
+        expected = translate(function(phi, n_axes=n_axes), steps, n_axes=len(steps))
+        np.testing.assert_allclose(moved, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_all_axes_are_lattice_axes_by_default(shape):
+    phi, kernel, n_axes = field(shape), field(shape, 1), len(shape)
+    np.testing.assert_array_equal(laplacian(phi), laplacian(phi, n_axes=n_axes))
+    np.testing.assert_array_equal(slice_mean(phi), slice_mean(phi, n_axes=n_axes))
+    np.testing.assert_array_equal(correlate(kernel, phi), correlate(kernel, phi, n_axes=n_axes))
+
+
+@pytest.mark.parametrize("n_axes", [0, -1, 3])
+def test_a_wrong_number_of_lattice_axes_is_refused(n_axes):
+    for function in (laplacian, neighbour_sum, slice_mean):
+        with pytest.raises(ValueError, match=f"n_axes = {n_axes} does not fit: the configuration has 2 axes"):
+            function(jnp.ones((4, 3)), n_axes=n_axes)
+    with pytest.raises(ValueError, match="2 entries, the lattice has 1"):
+        translate(jnp.ones((4, 3)), (1, 2), n_axes=1)
+    with pytest.raises(ValueError, match=r"the kernel has shape \(4, 3\).* they must agree"):
+        correlate(jnp.ones((4, 3)), jnp.ones((4, 3)), n_axes=1)
+
+
+def test_event_shapes_are_checked():
+    assert check_event_shape(()) == () and check_event_shape(np.array([3, 1])) == (3, 1)
+    for bad, error, message in [
+        ((2.5,), TypeError, "is not an integer"),
+        ((3, 0), ValueError, r"axis 1 of the event shape \(3, 0\) has extent 0"),
+    ]:
+        with pytest.raises(error, match=message):
+            check_event_shape(bad)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_along_axis(axis):
+    array = along_axis(np.arange(4), axis, 3)
+    assert array.ndim == 3 and array.shape[axis] == array.size == 4

@@ -6,17 +6,14 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.integrate import dblquad
 
 import ncv_lab as ncv
-from ncv_lab.theory.observables import value_shape
+from helpers import field
+from ncv_lab.theory.lattice import laplacian
+from ncv_lab.theory.observables import check_observable, value_shape
 
 SHAPES = [(7,), (8,), (6, 4), (5, 3), (4, 3, 2), (3, 2, 2, 3)]
 MOMENTS = [ncv.MeanSquare(), ncv.AbsMagnetisation(), ncv.MagnetisationSquared(), ncv.Susceptibility()]
-
-
-def field(shape, seed=0):
-    return jax.random.normal(jax.random.key(seed), shape)
 
 
 def direct_correlator(phi, t, momentum=None):
@@ -144,31 +141,65 @@ def test_measure_compiles_once_for_all_couplings():
     assert map_configs._cached._cache_size() == before
 
 
-@pytest.mark.parametrize("m2, lam, exact", [
-    (0.1, 0.5, [0.90388176, 0.54053900, 0.33862800, 0.23744292, 0.20676321]),
-    (0.1, 24.0, [0.24931841, 0.05889837, 0.01395367, 0.00346922, 0.00155236])])  # fmt: skip
-def test_transfer_matrix_numbers(m2, lam, exact):
-    np.testing.assert_allclose(ncv.chain_correlator(8, m2, lam), exact, rtol=0, atol=5e-9)
+# ---- theories with components at a site ----
 
 
-@pytest.mark.parametrize("extent, m2", [(2, 0.3), (5, 0.1), (20, 0.5)])
-def test_transfer_matrix_of_the_free_chain(extent, m2):
-    exact = ncv.free_correlator((extent,), m2)
-    np.testing.assert_allclose(ncv.chain_correlator(extent, m2, 0.0), exact, rtol=1e-9)
+def free_components(phi):
+    "Independent free components, phi of shape (6, 4, 3) or (6, 4, 1)."
+    return jnp.sum(phi * (0.3 * phi - laplacian(phi, n_axes=2))) / 2
 
 
-@pytest.mark.parametrize("m2, lam", [(0.1, 0.5), (-1.0, 2.0)])
-def test_transfer_matrix_of_two_sites_by_quadrature(m2, lam):
-    theory = ncv.Phi4((2,), m2, lam)
+COMPONENTS = ncv.as_theory(free_components, (6, 4), event_shape=(3,))
 
-    # On two sites each link counts twice, which the action and the transfer matrix agree on.
-    def action(a, b):
-        return (a - b) ** 2 + sum(m2 / 2 * x**2 + lam / 24 * x**4 for x in (a, b))
 
-    np.testing.assert_allclose(theory.action(jnp.array([0.3, -1.2])), action(0.3, -1.2), rtol=1e-14)
+@pytest.mark.parametrize("observable", [ncv.Correlator(), ncv.Correlator().at(2), *MOMENTS], ids=repr)
+def test_observables_of_scalar_fields_are_refused_on_components(observable):
+    configs = np.asarray(field((5, 6, 4, 3)))
+    for call in (
+        lambda: check_observable(observable, COMPONENTS),
+        lambda: ncv.measure(observable, configs, COMPONENTS),
+    ):
+        with pytest.raises(ValueError, match=r"is defined for one number at a site, but the theory has .* \(3,\)"):
+            call()
 
-    def mean(f):
-        return dblquad(lambda a, b: f(a, b) * np.exp(-action(a, b)), -9, 9, -9, 9, epsabs=1e-9)[0]
 
-    exact = [mean(lambda a, b: (a * a + b * b) / 2), mean(lambda a, b: a * b)]
-    np.testing.assert_allclose(ncv.chain_correlator(2, m2, lam), np.array(exact) / mean(lambda a, b: 1), rtol=1e-6)
+@pytest.mark.parametrize("n", [1, 3])
+def test_functions_are_measured_on_components(n):
+    theory = ncv.as_theory(free_components, (6, 4), event_shape=(n,))
+    configs = np.asarray(field((2, 5, 6, 4, n)))
+    values = ncv.measure(lambda phi: jnp.mean(phi, axis=(0, 1)), configs, theory)
+    np.testing.assert_allclose(values, configs.mean((2, 3)), atol=1e-14)
+    density = ncv.measure(ncv.ActionDensity(theory), configs, theory)
+    np.testing.assert_allclose(density[1, 2], theory.action(jnp.asarray(configs[1, 2])) / 24, rtol=1e-13)
+
+
+class ComponentCorrelator(ncv.Observable):
+    "An observable that says what it does with components: it sums over them."
+
+    takes_components = True
+
+    def labels(self, shape):
+        return tuple(f"C({t})" for t in range(shape[0] // 2 + 1))
+
+    def __call__(self, phi):
+        each = jax.vmap(ncv.Correlator(), in_axes=-1)(phi)
+        return each.sum(axis=0)
+
+
+def test_an_observable_may_say_that_it_takes_components():
+    configs = np.asarray(field((4, 6, 4, 3)))
+    values = ncv.measure(ComponentCorrelator(), configs, COMPONENTS)
+    parts = [ncv.measure(ncv.Correlator(), configs[..., i], (6, 4)) for i in range(3)]
+    np.testing.assert_allclose(values, sum(parts), atol=1e-14)
+
+
+def test_measure_takes_a_theory_in_place_of_its_shape():
+    theory, configs = ncv.Phi4((6, 4), 0.1, 0.5), np.asarray(field((5, 6, 4)))
+    for observable in (ncv.Correlator(), ncv.MeanSquare(), ncv.ActionDensity(theory)):
+        by_theory, by_shape = (ncv.measure(observable, configs, where) for where in (theory, theory.shape))
+        np.testing.assert_array_equal(by_theory, by_shape)
+
+
+def test_configurations_of_another_number_of_components_are_refused():
+    with pytest.raises(ValueError, match=r"the lattice shape \(6, 4\) and the event shape \(3,\)"):
+        ncv.measure(lambda phi: phi.sum(), np.ones((5, 6, 4, 2)), COMPONENTS)

@@ -1,0 +1,60 @@
+"""Batching: a function mapped over configurations gives what a loop gives, and is compiled once."""
+
+import jax.numpy as jnp
+import numpy as np
+import pytest
+
+from helpers import compilations, field
+from ncv_lab.theory.lattice import slice_mean
+from ncv_lab.utils.batching import map_configs, map_cores
+
+
+@pytest.mark.parametrize("n", [1, 3, 256, 257])
+def test_map_configs_is_a_loop(n):
+    configs, more = field((n, 6, 4)), field((n,), 1)
+    mapped = map_configs(lambda phi, a: a * slice_mean(phi), configs, more)
+    np.testing.assert_allclose(mapped, [a * slice_mean(phi) for phi, a in zip(configs, more, strict=True)], atol=1e-14)
+
+
+@pytest.mark.parametrize("n", [1, 7, 128, 130])
+def test_map_cores_is_map_configs(n):
+    configs, more = field((n, 6, 4)), field((n,), 1)
+
+    def function(phi, a):
+        return a * slice_mean(phi)
+
+    mapped = map_cores(function, configs, more)
+    np.testing.assert_allclose(mapped, map_configs(function, configs, more), rtol=1e-14, atol=1e-16)
+
+
+def test_map_configs_gives_every_array_of_a_tree():
+    configs = field((5, 6, 4))
+    both = map_configs(lambda phi: {"mean": phi.mean(), "slices": slice_mean(phi)}, configs)
+    np.testing.assert_allclose(both["mean"], configs.mean((1, 2)), atol=1e-15)
+    assert both["slices"].shape == (5, 6)
+
+
+def test_map_cores_compiles_once_for_any_number_of_configurations():
+    def function(phi):
+        return jnp.sum(phi**3)
+
+    configs = np.asarray(field((300, 6, 4)))
+    map_cores(function, configs[:100])
+    with compilations() as found:
+        values = [map_cores(function, configs[:n]) for n in (65, 128, 300)]
+    assert not found
+    np.testing.assert_allclose(values[2], (configs**3).sum((1, 2)), rtol=1e-12)
+
+
+@pytest.mark.parametrize("chunk", [1, 5, 64])
+def test_the_size_of_a_chunk_does_not_matter(chunk):
+    configs = np.asarray(field((23, 6, 4)))
+    np.testing.assert_allclose(map_cores(slice_mean, configs, chunk=chunk), configs.mean(2), atol=1e-15)
+
+
+def test_an_error_in_a_chunk_is_raised():
+    def broken(phi):
+        raise RuntimeError("no value")
+
+    with pytest.raises(RuntimeError, match="no value"):
+        map_cores(broken, np.ones((130, 6, 4)))
