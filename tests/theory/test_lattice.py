@@ -227,12 +227,8 @@ def test_a_wrong_number_of_lattice_axes_is_refused(n_axes):
 
 def test_event_shapes_are_checked():
     assert check_event_shape(()) == () and check_event_shape(np.array([3, 1])) == (3, 1)
-    for bad, error, message in [
-        ((2.5,), TypeError, "is not an integer"),
-        ((3, 0), ValueError, r"axis 1 of the event shape \(3, 0\) has extent 0"),
-    ]:
-        with pytest.raises(error, match=message):
-            check_event_shape(bad)
+    with pytest.raises(ValueError, match=r"axis 1 of the event shape \(3, 0\) has extent 0"):
+        check_event_shape((3, 0))
 
 
 @pytest.mark.parametrize("axis", [0, 1, 2])
