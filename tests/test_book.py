@@ -67,11 +67,12 @@ def test_notebook_is_run_and_its_outputs_are_stored(tmp_path):
         code("import sys\nx = 42\nprint('a', object())\nprint('noise', file=sys.stderr)\nx"),
         code("#| hide\nx + 1"),
         code("#| eval: false\n1 / 0", stream("a record\n")),
+        code("#| timed\nimport time\ntime.time_ns()"),
         nbformat.v4.new_markdown_cell(solution),
     )
     outcome = book.make(path)
     assert (outcome.error, outcome.remarks, outcome.changed) == ("", ("noise",), True)
-    first, hidden, record = book.code_cells(nbformat.read(path, as_version=4))
+    first, hidden, record, _ = book.code_cells(nbformat.read(path, as_version=4))
     assert first.outputs[0].text == "a <object object>\n"
     assert first.outputs[1].data == {"text/plain": "42"}
     assert first.execution_count is None and first.outputs[1].execution_count is None

@@ -2,8 +2,10 @@
 
 Each notebook runs from top to bottom in a kernel of its own, and after its cells the Python of the solutions that are
 folded away below its exercises. Text and pictures are stored in the notebook; progress bars, warnings and widgets are
-not. What only differs in a wall time, or not in a single pixel, stays as it was. Cells with `#| eval: false` are not
-run and keep the outputs that they have. A notebook that fails is not changed.
+not. What only differs in a wall time, or not in a single pixel, stays as it was. Two directives are heeded: a cell with
+`#| eval: false` is not run, and keeps the outputs that it has; the outputs of a cell with `#| timed`, whose numbers
+depend on the speed of the machine, are renewed only if the code of the notebook has changed. A notebook that fails is
+not changed.
 
 A hash of the code cells is stored beside the outputs. `--check` runs nothing: it compares that hash with the code as it
 is now, and lists the notebooks whose outputs are older than their code.
@@ -261,8 +263,11 @@ def make(path):
 
 def store(old, new):
     "Put the outputs of a notebook that was run, and the hash of its code, into the notebook as it was."
+    is_unchanged = old.metadata.get("ncv_lab", {}).get("sources") == sources_hash(old)
     for index, (cell, run) in enumerate(zip(old.cells, new.cells, strict=True)):
         if cell.cell_type != "code" or "eval:false" in directives(cell):
+            continue
+        if "timed" in directives(cell) and is_unchanged:
             continue
         try:
             outputs = stored(run)

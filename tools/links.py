@@ -64,6 +64,9 @@ def dead_link(target, source, root):
         return ""
     name, _, anchor = unquote(target).partition("#")
     file = (source.parent / name).resolve() if name else source
+    built_from = root / "docs" / "notebooks"  # a folder that is made from nbs/
+    if file.is_relative_to(built_from):
+        file = root / "nbs" / file.relative_to(built_from)
     if not file.is_relative_to(root.resolve()):
         return "leads out of the repository"
     if not file.exists():
