@@ -47,7 +47,7 @@ test: $(DEV) browser ## every check: files in step, style, all notebooks, all te
 	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
 coverage: $(DEV) ## errors of the richest fields against exact answers, 300 ensembles each (half an hour)
-	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) -m long -rP tests/test_coverage.py
+	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) -m long -rP tests/analysis/test_coverage.py
 
 browser: ## Chromium for the tests of the panels: looked for, and on Debian installed by root
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
@@ -91,7 +91,7 @@ lock: $(DEV) ## renew the lock files after a change of pyproject.toml; UPGRADE=-
 	$(LOCK) --constraint requirements/dev.txt --output-file requirements/core.txt
 
 clean: ## remove what was built
-	rm -rf build dist out *.egg-info docs/_build docs/notebooks docs/reference .pytest_cache .ruff_cache .hypothesis
+	rm -rf build dist out *.egg-info docs/_build docs/notebooks docs/reference .pytest_cache .ruff_cache .mypy_cache .hypothesis
 	find . -path ./$(VENV) -prune -o -type d \( -name __pycache__ -o -name .ipynb_checkpoints \) -exec rm -rf {} +
 
 distclean: clean ## remove .venv too
