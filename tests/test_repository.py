@@ -9,6 +9,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 from jaxtyping import TypeCheckError
 
 import arrows
@@ -88,6 +89,37 @@ def test_lock_is_hashed_and_names_no_host(lock):
 def test_small_lock_is_part_of_the_large_one():
     core, dev = (set(re.findall(r"^\S+==\S+", text(lock), re.M)) for lock in LOCKS)
     assert core <= dev
+
+
+YAML = [ROOT / ".pre-commit-config.yaml", *sorted((ROOT / ".github").rglob("*.yml"))]
+
+
+@pytest.mark.parametrize("path", YAML, ids=name)
+def test_yaml_parses(path):
+    assert isinstance(yaml.safe_load(text(path)), dict)
+
+
+def test_workflow_runs_every_check_on_every_python(project):
+    workflow = yaml.safe_load(text(".github/workflows/ci.yml"))
+    job = workflow["jobs"]["test"]
+    first, last = (int(minor) for minor in re.findall(r"3\.(\d+)", project["requires-python"]))
+    assert job["strategy"]["matrix"]["python"] == [f"3.{minor}" for minor in range(first, last)]
+    assert any(step.get("run", "").startswith("make test") for step in job["steps"])
+    assert all(re.fullmatch(r"actions/[a-z-]+@v\d+", step["uses"]) for step in job["steps"] if "uses" in step)
+    assert "make test" in text(".ci/run")
+
+
+def test_hooks_before_a_commit_fetch_nothing():
+    config = yaml.safe_load(text(".pre-commit-config.yaml"))
+    assert [repository["repo"] for repository in config["repos"]] == ["local"]
+    for hook in config["repos"][0]["hooks"]:
+        program, *words = hook["entry"].split()
+        assert hook["language"] == "system" and program.startswith(".venv/bin/")
+        assert all((ROOT / word).exists() for word in words if word.endswith(".py"))
+
+
+def test_changelog_knows_the_version(project):
+    assert f"## [{project['version']}]" in text("CHANGELOG.md")
 
 
 def test_readme_is_made_from_the_index(monkeypatch):
