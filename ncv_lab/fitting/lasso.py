@@ -24,14 +24,25 @@ from ..utils.former_names import former_arguments
 
 # %% ../../nbs/fitting/08_lasso.ipynb #b360ea2a
 def lasso_weights(G: np.ndarray, b: np.ndarray, penalties: np.ndarray) -> tuple[np.ndarray, float]:
-    """The minima of w.G w / 2 - b.w + penalty sum_j |w_j|, (penalties, features, k), and the condition number of G."""
+    """The minima of w.G w / 2 - b.w + penalty sum_j |w_j|, and the condition number of G.
+
+    Args:
+        G: the covariance of the features, (F, F).
+        b: their covariance with the observables, (F, k).
+        penalties: the penalties to solve for.
+
+    Returns:
+        The weights, (penalties, F, k), and the condition number.
+    """
     from sklearn.linear_model import lasso_path
 
     sizes, directions = np.linalg.eigh(G)
     kept = sizes > 1e-12 * sizes[-1]
     root = np.sqrt(sizes[kept])
-    R, z = root[:, None] * directions[:, kept].T, (directions[:, kept].T @ b) / root[:, None]
-    order = np.argsort(penalties)[::-1]  # from the sparsest on, each from the one before
+    R = root[:, None] * directions[:, kept].T
+    z = (directions[:, kept].T @ b) / root[:, None]
+    # From the sparsest on, each search begins with the weights of the one before.
+    order = np.argsort(penalties)[::-1]
     found = np.empty((len(penalties), *b.shape))
     for column in range(b.shape[1]):
         _, path, _ = lasso_path(R, z[:, column], alphas=penalties[order] / len(R), tol=1e-10, max_iter=100_000)
@@ -41,13 +52,19 @@ def lasso_weights(G: np.ndarray, b: np.ndarray, penalties: np.ndarray) -> tuple[
 
 def solve_lasso(sums: Moments, penalties: np.ndarray, k: int) -> Solution:
     """As `solve_ridge`, with a penalty on the absolute values of the weights; the penalty stands in `ridge`."""
-    parts = held_out_variance(sums, penalties, k, lambda *equations: lasso_weights(*equations)[0])
+    parts = held_out_variance(sums, penalties, k, _lasso_path)
     held_out = np.average(parts, axis=0, weights=sums.count)
-    best, (_, covariance) = held_out.argmin(axis=0), sums.covariance()
-    weights, condition = lasso_weights(covariance[:-k, :-k], covariance[:-k, -k:], penalties)
-    weights = weights[best, :, np.arange(k)].T
+    best = held_out.argmin(axis=0)
+    _, covariance = sums.covariance()
+    every_weights, condition = lasso_weights(covariance[:-k, :-k], covariance[:-k, -k:], penalties)
+    weights = every_weights[best, :, np.arange(k)].T
     fitted = variance(covariance, residual(weights))
     return Solution(weights, penalties[best], np.full(k, condition), held_out.min(axis=0), fitted)
+
+
+def _lasso_path(G: np.ndarray, b: np.ndarray, penalties: np.ndarray) -> np.ndarray:
+    weights, _ = lasso_weights(G, b, penalties)
+    return weights
 
 # %% ../../nbs/fitting/08_lasso.ipynb #fae8f5c8
 @register(renamed={"masses": "decay_rates"})
@@ -55,12 +72,21 @@ def solve_lasso(sums: Moments, penalties: np.ndarray, k: int) -> Solution:
 class Lasso(LeastSquares):
     """Solve a field that is linear in its weights with a penalty on the sum of their absolute values: most become 0.
 
-    `penalty`: a number, in units of the standardised features and observables, or None to choose one for each
-    observable by `folds` contiguous folds from `penalties`; `decay_rates` and `memory` as for `LeastSquares`. Needs
-    scikit-learn. Raises as `LeastSquares`, and `ImportError` without scikit-learn.
+    Args:
+        penalty: in units of the standardised features and observables, or None to choose one for each number of the
+            observable.
+        folds: the number of contiguous folds by which the penalty is chosen.
+        penalties: the penalties to choose from, 10^-5 to 1 by default.
+        decay_rates: as for `LeastSquares`.
+        memory: as for `LeastSquares`.
+
+    Raises:
+        ImportError: without scikit-learn, which the extra `lasso` installs.
+        ValueError: for a negative penalty or decay rate, or fewer than 2 folds.
     """
 
-    _rotates, _words = False, ("penalty", "penalties")
+    _rotates = False
+    _words = ("penalty", "penalties")
 
     def __init__(
         self,

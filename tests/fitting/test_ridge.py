@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncv_lab.fitting.least_squares import Matrix
+from ncv_lab.fitting.least_squares import Matrix, Part
 from ncv_lab.fitting.ridge import held_out_variance, moments, solve, solve_ridge
 
 ALL = np.arange(2)
@@ -28,7 +28,7 @@ def direct_ridge(q, y, ridge):
 
 def improved(q, y, ridge):
     "O - f on the configurations solved on, in units of the spread of O, by way of `Matrix`."
-    sums, back, _ = Matrix(q, y, 2).standardised(None, ALL)
+    sums, back, _ = Matrix(q, y, 2).standardised(Part(None, ALL))
     weights = back @ solve_ridge(sums, np.array([ridge]), 2).weights
     return unit(y) - (q - q.mean(0)) @ weights
 
@@ -50,7 +50,7 @@ def test_a_constant_feature_has_no_weight():
     q, y = random_problem(30, 5)
     q[:, 2] = 7.0
     for ridge in (0.0, 0.1):
-        sums, back, _ = Matrix(q, y, 2).standardised(None, ALL)
+        sums, back, _ = Matrix(q, y, 2).standardised(Part(None, ALL))
         weights = back @ solve_ridge(sums, np.array([ridge]), 2).weights
         assert (weights[2] == 0).all()
         np.testing.assert_allclose(improved(q, y, ridge), improved(np.delete(q, 2, 1), y, ridge), atol=1e-9)
