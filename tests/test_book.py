@@ -71,7 +71,7 @@ def test_notebook_is_run_and_its_outputs_are_stored(tmp_path):
         nbformat.v4.new_markdown_cell(solution),
     )
     outcome = book.make(path)
-    assert (outcome.error, outcome.remarks, outcome.changed) == ("", ("noise",), True)
+    assert (outcome.error, outcome.remarks, outcome.state) == ("", ("noise",), "renewed")
     first, hidden, record, _ = book.code_cells(nbformat.read(path, as_version=4))
     assert first.outputs[0].text == "a <object object>\n"
     assert first.outputs[1].data == {"text/plain": "42"}
@@ -80,11 +80,12 @@ def test_notebook_is_run_and_its_outputs_are_stored(tmp_path):
     assert book.stale(path) == ""
 
     before = path.read_bytes()
-    assert not book.make(path).changed and path.read_bytes() == before
+    assert book.make(path).state == "as before" and path.read_bytes() == before
     path.write_text(path.read_text().replace("x = 42", "x = 40"))
     assert "older" in book.stale(path)
     before = path.read_bytes()
     assert "the solution of exercise 1 (assert 2 * x == 84) raises AssertionError" in book.make(path).error
+    assert "the solution of exercise 1 (assert 2 * x == 84) raises AssertionError" in book.rehearse(path).error
     assert path.read_bytes() == before
 
 

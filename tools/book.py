@@ -1,4 +1,4 @@
-"""Run the chapters and store what they show: `python tools/book.py [NOTEBOOK ...] [--jobs N] [--check]`.
+"""Run the chapters and store what they show: `python tools/book.py [NOTEBOOK ...] [--jobs N] [--test | --check]`.
 
 Each notebook runs from top to bottom in a kernel of its own, and after its cells the Python of the solutions that are
 folded away below its exercises. Text and pictures are stored in the notebook; progress bars, warnings and widgets are
@@ -7,18 +7,23 @@ not. What only differs in a wall time, or not in a single pixel, stays as it was
 depend on the speed of the machine, are renewed only if the code of the notebook has changed. A notebook that fails is
 not changed.
 
+`--test` runs the same cells and solutions and stores nothing. It takes less time, because several notebooks share a
+process and what it has imported and compiled.
+
 A hash of the code cells is stored beside the outputs. `--check` runs nothing: it compares that hash with the code as it
 is now, and lists the notebooks whose outputs are older than their code.
 """
 
 import argparse
 import base64
+import contextlib
 import hashlib
 import io
 import os
 import re
 import sys
 import time
+import traceback
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -65,13 +70,25 @@ class BookError(Exception):
 
 
 class Outcome(NamedTuple):
-    """What became of one notebook: the error, if any, what it said on stderr, and whether its file changed."""
+    """What became of one notebook: the error, if any, what it said on stderr, and how its file is now."""
 
     path: Path
     seconds: float
     error: str = ""
     remarks: tuple[str, ...] = ()
-    changed: bool = False
+    state: str = "runs"
+
+
+class Step(NamedTuple):
+    """One piece of Python that is run: a cell or a solution, its place in the notebook, and what it is called."""
+
+    name: str
+    index: int
+    cell: nbformat.NotebookNode
+
+    def __str__(self):
+        first_line = next(iter(self.cell.source.strip().splitlines()), "")
+        return f"{self.name} ({first_line})"
 
 
 def code_cells(nb):
@@ -108,8 +125,22 @@ def solutions(nb):
     return found
 
 
+def steps(nb):
+    "What is run of a notebook: its code cells, and its solutions, which are appended to it as cells."
+    found = []
+    for index, cell in enumerate(nb.cells):
+        if cell.cell_type == "code" and "eval:false" not in directives(cell):
+            found.append(Step(f"cell {index + 1}", index, cell))
+    for number, source in solutions(nb):
+        cell = nbformat.v4.new_code_cell(source)
+        found.append(Step(f"the solution of exercise {number}", len(nb.cells), cell))
+        nb.cells.append(cell)
+    return found
+
+
 def execute(nb, folder):
-    "Run the cells of a notebook, in place, and then its solutions, whose outputs are dropped."
+    "Run the steps of a notebook, in place, in a kernel of its own."
+    todo = steps(nb)
     with TemporaryDirectory() as sockets:
         # sockets in a folder of one's own rather than on the network
         address = {"transport": "ipc", "ip": f"{sockets}/kernel"} if os.name == "posix" else {}
@@ -123,34 +154,37 @@ def execute(nb, folder):
             store_widget_state=False,
         )
         with client.setup_kernel(env=os.environ | ENVIRONMENT):
-            run_all(client)
+            for step in todo:
+                run_step(client, step)
 
 
-def run_all(client):
-    "Run the cells of a notebook and its solutions in the kernel of a client."
-    nb = client.nb
-    last = len(nb.cells)
-    for index, cell in enumerate(nb.cells):
-        if cell.cell_type == "code" and "eval:false" not in directives(cell):
-            run_cell(client, cell, index, f"cell {index + 1}")
-    for number, source in solutions(nb):
-        cell = nbformat.v4.new_code_cell(source)
-        nb.cells.append(cell)
-        run_cell(client, cell, last, f"the solution of exercise {number}")
-        nb.cells.pop()
-
-
-def run_cell(client, cell, index, name):
-    "Run one cell; an error in it is raised as a BookError that says where it is."
-    first_line = next(iter(cell.source.strip().splitlines()), "")
+def run_step(client, step):
+    "Run one step; an error in it is raised as a BookError that says where it is."
     try:
-        client.execute_cell(cell, index)
+        client.execute_cell(step.cell, step.index)
     except CellExecutionError as error:
-        raise BookError(f"{name} ({first_line}) raises {error.ename}: {error.evalue}") from None
+        raise BookError(f"{step} raises {error.ename}: {error.evalue}") from None
     except CellTimeoutError:
-        raise BookError(f"{name} ({first_line}) takes more than {SECONDS} seconds") from None
+        raise BookError(f"{step} takes more than {SECONDS} seconds") from None
     except DeadKernelError:
-        raise BookError(f"the kernel died in {name} ({first_line})") from None
+        raise BookError(f"the kernel died in {step}") from None
+
+
+def rehearse(path):
+    "Run the steps of a notebook in this process and store nothing. Returns an Outcome."
+    from execnb.shell import CaptureShell
+
+    start = time.perf_counter()
+    error = ""
+    with contextlib.chdir(path.parent):
+        shell = CaptureShell(path)
+        for step in steps(nbformat.read(path, as_version=4)):
+            shell.run(step.cell.source)
+            if shell.exc:
+                trace = "".join(traceback.format_exception(shell.exc))
+                error = f"{step} raises {type(shell.exc).__name__}: {shell.exc}\n{trace}"
+                break
+    return Outcome(path, time.perf_counter() - start, error)
 
 
 def remarks(nb):
@@ -258,13 +292,13 @@ def make(path):
     made = nbformat.writes(old) + "\n"
     if made != text:
         path.write_text(made, encoding="utf-8")
-    return Outcome(path, time.perf_counter() - start, "", said, made != text)
+    return Outcome(path, time.perf_counter() - start, "", said, "as before" if made == text else "renewed")
 
 
 def store(old, new):
-    "Put the outputs of a notebook that was run, and the hash of its code, into the notebook as it was."
+    "Put the outputs of a notebook that was run, with solutions at its end, and the hash of its code into the old one."
     is_unchanged = old.metadata.get("ncv_lab", {}).get("sources") == sources_hash(old)
-    for index, (cell, run) in enumerate(zip(old.cells, new.cells, strict=True)):
+    for index, (cell, run) in enumerate(zip(old.cells, new.cells, strict=False)):
         if cell.cell_type != "code" or "eval:false" in directives(cell):
             continue
         if "timed" in directives(cell) and is_unchanged:
@@ -303,12 +337,12 @@ def check(paths):
     return not any(found.values())
 
 
-def run(paths, jobs):
+def run(work, paths, jobs):
     "Run notebooks, several at a time, and say what became of each. Returns True if all of them ran."
     failed = []
     with ProcessPoolExecutor(min(jobs, len(paths))) as pool:
-        for outcome in pool.map(make, paths):
-            state = "FAILED" if outcome.error else "renewed" if outcome.changed else "as before"
+        for outcome in pool.map(work, paths):
+            state = "FAILED" if outcome.error else outcome.state
             print(f"{name(outcome.path):44} {outcome.seconds:6.1f} s  {state}", flush=True)
             for remark in outcome.remarks:
                 print("    stderr: " + remark.replace("\n", "\n            "))
@@ -323,12 +357,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("notebooks", nargs="*", type=Path, help="all of the book, in reading order, if none is named")
     parser.add_argument("--jobs", type=int, default=1, help="how many run at the same time")
+    parser.add_argument("--test", action="store_true", help="run everything, store nothing")
     parser.add_argument("--check", action="store_true", help="run nothing, list outputs that are older than their code")
     arguments = parser.parse_args()
     paths = [path.resolve() for path in arguments.notebooks or reading_order()]
-    done = check(paths) if arguments.check else run(paths, arguments.jobs)
+    if arguments.check:
+        done = check(paths)
+    else:
+        done = run(rehearse if arguments.test else make, paths, arguments.jobs)
     sys.exit(0 if done else 1)
 
 
 if __name__ == "__main__":
-    main()
+    import book  # by this name: a notebook that runs in a process of ours has a __main__ of its own
+
+    book.main()
