@@ -73,6 +73,7 @@ book: $(DEV) ## run the chapters and store what they show; NOTEBOOK=nbs/theory/0
 	$(BIN)/python tools/readme.py
 
 docs: $(DEV) ## the documentation, in docs/_build/html
+	rm -rf docs/_build
 	$(BIN)/python tools/docs.py
 	$(BIN)/sphinx-build -q -W --keep-going -b html docs docs/_build/html
 	$(BIN)/python tools/links.py

@@ -5,6 +5,8 @@ import shutil
 from importlib import metadata
 from pathlib import Path
 
+from sphinx.domains.python import PyObject
+
 project = "ncv_lab"
 author = "The ncv_lab developers"
 version = release = metadata.version("ncv-lab")
@@ -36,6 +38,8 @@ add_module_names = False
 toc_object_entries_show_parents = "hide"
 napoleon_google_docstring = True
 napoleon_numpy_docstring = False
+napoleon_use_ivar = True
+napoleon_attr_annotations = False  # the types stand in the signature
 
 html_theme = "pydata_sphinx_theme"
 html_title = "ncv_lab"
@@ -79,6 +83,7 @@ def copy_mathjax(app, exception):
 
 
 SECTION = re.compile(r"(Args|Attributes|Example|Examples|Keyword Args|Note|Notes|Raises|Returns|Warns|Yields):$")
+ARGUMENT = re.compile(r"    \*{0,2}\w+( \([^)]*\))?:(?=\s|$)")
 ENUMERATOR = re.compile(r"^(\s*)(\w+)([.)])(?=\s|$)")
 
 
@@ -108,7 +113,10 @@ def plain(app, what, name, obj, options, lines):
 
 
 def escaped(line):
-    "A line of plain text as reStructuredText, with `code` kept as code."
+    "A line of plain text as reStructuredText, with `code` and names of arguments kept."
+    name = ARGUMENT.match(line)
+    if name:
+        return name[0] + escaped(line[name.end() :])
     parts = line.split("`")
     parts[::2] = [re.sub(r"([*|_\\])", r"\\\1", part) for part in parts[::2]]
     parts[0] = ENUMERATOR.sub(r"\1\2\\\3", parts[0])  # a line that begins with `0.` is no list
@@ -119,6 +127,7 @@ def escaped(line):
 TYPE_NAMES = [
     (r"~?jaxlib\._jax\.Array|~?jax\.Array", "Array"),
     (r"Array \| ~?numpy\.ndarray \| ~?numpy\.bool \| ~?numpy\.number \| bool \| int \| float \| complex", "ArrayLike"),
+    (r"<[^<>]*>", "..."),  # a default that is made anew for each object
     (r"~?jaxtyping\.|~?collections\.abc\.|~?typing\.", ""),
 ]
 
@@ -139,6 +148,9 @@ def skip(app, what, name, obj, would_skip, options):
 
 
 def setup(app):
+    for field in PyObject.doc_field_types:
+        if field.name == "variable":
+            field.label = "Attributes"
     app.connect("autodoc-process-docstring", plain, priority=400)  # before napoleon
     app.connect("autodoc-process-signature", readable)
     app.connect("autodoc-skip-member", skip)
