@@ -57,7 +57,7 @@ from .fields.smearing import Gaussian as Gaussian, Shell as Shell, Smearing as S
 
 # fitting
 from .fitting.adam import Adam as Adam, PaperSchedule as PaperSchedule
-from .fitting.data import Data as Data, sigma_ratio as sigma_ratio
+from .fitting.data import Data as Data, sigma_ratio as sigma_ratio, validation_rows as validation_rows
 from .fitting.fit import fit as fit, fit_steps as fit_steps
 from .fitting.fit_together import fit_together as fit_together
 from .fitting.ladder import FieldRecipe as FieldRecipe, SchwingerDyson as SchwingerDyson
@@ -69,7 +69,9 @@ from .fitting.variable_projection import VariableProjection as VariableProjectio
 
 # analysis
 from .analysis.averages import Estimate as Estimate
+from .analysis.errors import format_error as format_error
 from .analysis.estimate import estimate as estimate, estimate_including_training as estimate_including_training
+from .analysis.export import record as record, write_record as write_record
 from .analysis.spectrum import effective_mass as effective_mass, fit_mass as fit_mass, MassFit as MassFit
 
 # panels
