@@ -9,7 +9,7 @@ import pytest
 from ncv_lab import OddMLP, Phi4, estimate, load_fit
 from ncv_lab.analysis.averages import columns
 from ncv_lab.analysis.errors import jackknife, leave_one_out
-from ncv_lab.paper.reproduce import against_coupling, break_even
+from ncv_lab.paper.reproduce import Candidate, against_coupling, break_even
 from ncv_lab.paper.trainings import (
     FIG1,
     FIG2,
@@ -165,6 +165,6 @@ def test_break_even_counts_every_cost():
 
 
 def test_against_coupling_finds_the_free_theory_exact():
-    fields = {"linear": (OddMLP((8, 4), depth=0, symmetric="time"), None)}
+    fields = {"linear": Candidate(OddMLP((8, 4), depth=0, symmetric="time"))}
     free, strong = against_coupling(fields, (0.0, 24.0), (8, 4), 0.3, n_configs=400)
     assert free["sigma_ratio"] > 1e3 > strong["sigma_ratio"] > 1 and free["n_test"] == 200
