@@ -6,6 +6,7 @@
 __all__ = ['Numbers', 'columns', 'shared', 'Average', 'Ratio', 'Estimate', 'in_form']
 
 # %% ../../nbs/analysis/02_averages.ipynb #c4fce292
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
@@ -38,48 +39,48 @@ def columns(samples: np.ndarray) -> np.ndarray:
 
 
 def shared(samples: np.ndarray, influence: np.ndarray) -> Numbers:
-    """The factor sqrt(1 + sum r c / sum r^2) in the error of the mean of `samples` r, for the `influence` c of each
-    configuration on the fits of others: see the chapter on analysis. At least 0.7."""
-    r, c = (numbers - np.nanmean(numbers, axis=(0, 1)) for numbers in (samples, influence))
+    """The factor sqrt(1 + sum r c / sum r^2) in the error of a cross-fitted mean, at least 0.7.
+
+    Args:
+        samples: r, the values of O - f, (chain, draw) or (chain, draw, n).
+        influence: c, what each configuration adds to the mean through the fits of others, of the same shape; see the
+            chapter on cross-fitting.
+
+    Returns:
+        One factor for each number.
+    """
+    r = samples - np.nanmean(samples, axis=(0, 1))
+    c = influence - np.nanmean(influence, axis=(0, 1))
     square = np.nanmean(r**2, axis=(0, 1))
     more = np.divide(np.nanmean(r * c, axis=(0, 1)), square, out=np.zeros_like(square), where=square > 0)
     return np.sqrt(np.maximum(1 + more, 0.5))
 
 
 def _inflated(samples: np.ndarray, inflation: Numbers | None) -> np.ndarray:
+    """The samples with their deviations from the mean multiplied by `inflation`."""
     if inflation is None:
         return samples
     mean = np.nanmean(samples, axis=(0, 1))
     return mean + inflation * (samples - mean)
 
-
-class _Exports:
-    """What other programs can take from an average."""
-
-    def to_pyerrors(self, name: str = "ensemble") -> list:
-        """A list of `pyerrors.Obs` with their Monte Carlo history, one for each label, the Gamma method applied."""
-        observables = to_obs(columns(self.fluctuations), name)
-        for obs in observables:
-            obs.gamma_method()
-        return observables
-
-    def to_gvar(self) -> np.ndarray:
-        """An array of correlated `gvar.GVar`, one for each label; needs the extra `interop`."""
-        import gvar
-
-        return gvar.gvar(np.atleast_1d(self.value), self.covariance())
-
 # %% ../../nbs/analysis/02_averages.ipynb #047827b9
 @dataclass(frozen=True, eq=False, kw_only=True)
-class Average(_Exports):
+class Average:
     """The mean of an observable over configurations. Numbers are 0-d for a scalar observable, (n,) for a vector.
 
-    samples: the values averaged, (chain, draw) or (chain, draw, n), NaN where a configuration takes no part.
-    value, error, error_error: the mean, its error, the error of its error.
-    tau_int, tau_int_error: the integrated autocorrelation time, in draws.
-    method: how the errors were found. seed: of the ensemble.
-    inflation: the factor in the error for what the fits of the folds share, None where nothing was cross-fitted.
-    replicates: the means without each block of a jackknife that repeated the fits, else None.
+    Attributes:
+        theory: the theory that was sampled.
+        observable: the observable, whose labels name the numbers.
+        samples: the values averaged, (chain, draw) or (chain, draw, n), NaN where a configuration takes no part.
+        value: the mean.
+        error: its error.
+        error_error: the error of its error.
+        tau_int: the integrated autocorrelation time, in draws.
+        tau_int_error: its error.
+        method: how the errors were found, in words.
+        seed: of the ensemble.
+        inflation: the factor in the error for what the fits of the folds share, None if nothing was cross-fitted.
+        replicates: the means without each block of a jackknife that repeated the fits, else None.
     """
 
     theory: Theory
@@ -97,7 +98,7 @@ class Average(_Exports):
 
     @property
     def fluctuations(self) -> np.ndarray:
-        """What errors are made of: the samples, their deviations from the mean times `inflation`."""
+        """The samples with their deviations from the mean multiplied by `inflation`; errors are made of them."""
         return _inflated(self.samples, self.inflation)
 
     @property
@@ -112,8 +113,10 @@ class Average(_Exports):
 
     def leave_one_out(self) -> np.ndarray:
         """The means (B, n) without each of B blocks, for the jackknife of any function of them."""
-        data = columns(self.fluctuations)
-        return leave_one_out(data, blocks(data)) if self.replicates is None else self.replicates
+        if self.replicates is not None:
+            return self.replicates
+        samples = columns(self.fluctuations)
+        return leave_one_out(samples, blocks(samples))
 
     def covariance(self) -> np.ndarray:
         """The covariance matrix (n, n) of the means; its diagonal is `error` squared."""
@@ -121,6 +124,19 @@ class Average(_Exports):
         if self.replicates is not None:
             return scaled_covariance(self.replicates, error)
         return mean_covariance(columns(self.fluctuations), error)
+
+    def to_pyerrors(self, name: str = "ensemble") -> list:
+        """A list of `pyerrors.Obs` with their Monte Carlo history, one for each label, the Gamma method applied."""
+        observables = to_obs(columns(self.fluctuations), name)
+        for obs in observables:
+            obs.gamma_method()
+        return observables
+
+    def to_gvar(self) -> np.ndarray:
+        """An array of correlated `gvar.GVar`, one for each label; needs the extra `interop`."""
+        import gvar
+
+        return gvar.gvar(np.atleast_1d(self.value), self.covariance())
 
 # %% ../../nbs/analysis/02_averages.ipynb #d43aaaaf
 class Ratio(NamedTuple):
@@ -266,23 +282,39 @@ def _error_ratio(estimate: Estimate) -> Ratio:
 def _table(estimate: Estimate) -> str:
     n_chains, n_draws = estimate.samples.shape[:2]
     seed = "" if estimate.seed is None else f", seed {_seed_number(estimate.seed)}"
-    lines = [
+    head = [
         f"{estimate.n_configs} configurations ({n_chains} chains x {n_draws} draws{seed})",
         f"{estimate.control}; errors: {estimate.method}",
     ]
-    names = (
-        ["", "value", "tau_int"]
-        if estimate.raw is None
-        else ["", "raw", "improved", "tau_int", "sigma_ratio", "error_ratio"]
-    )
-    pairs = [(estimate.value, estimate.error), (estimate.tau_int, estimate.tau_int_error)]
-    if estimate.raw is not None:
-        pairs = [(estimate.raw.value, estimate.raw.error), *pairs, _sigma_ratio(estimate), _error_ratio(estimate)]
-    cells = [[format_error(*pair) for pair in zip(*map(np.atleast_1d, pair), strict=True)] for pair in pairs]
-    rows = [names, *zip(estimate.labels, *cells, strict=True)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines += ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
-    return "\n".join(lines)
+    improved = _numbers(estimate.value, estimate.error)
+    tau = _numbers(estimate.tau_int, estimate.tau_int_error)
+    if estimate.raw is None:
+        table = {"": estimate.labels, "value": improved, "tau_int": tau}
+    else:
+        table = {
+            "": estimate.labels,
+            "raw": _numbers(estimate.raw.value, estimate.raw.error),
+            "improved": improved,
+            "tau_int": tau,
+            "sigma_ratio": _numbers(*_sigma_ratio(estimate)),
+            "error_ratio": _numbers(*_error_ratio(estimate)),
+        }
+    return "\n".join([*head, *_aligned(table)])
+
+
+def _numbers(values: Numbers, errors: Numbers) -> list[str]:
+    """Numbers with their errors in words."""
+    pairs = zip(np.atleast_1d(values), np.atleast_1d(errors), strict=True)
+    return [format_error(value, error) for value, error in pairs]
+
+
+def _aligned(table: dict[str, Sequence[str]]) -> list[str]:
+    """The lines of a table, given by its columns."""
+    columns = []
+    for name, cells in table.items():
+        width = max(len(cell) for cell in (name, *cells))
+        columns.append([cell.ljust(width) for cell in (name, *cells)])
+    return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
 
 # %% ../../nbs/analysis/02_averages.ipynb #76fc7581
 def _seed_number(seed) -> int:

@@ -34,25 +34,38 @@ def deviations(samples: np.ndarray) -> np.ndarray:
 def to_obs(samples: np.ndarray, name: str = "ensemble") -> list:
     """One `pyerrors.Obs` with its Monte Carlo history for each number of `samples` (chain, draw, n).
 
-    Each chain is a replica. Raises `ValueError` if one has fewer than 5 draws, which pyerrors does not take.
+    Each chain is a replica of the ensemble `name`. Raises `ValueError` if a chain has fewer than 5 draws, which
+    pyerrors does not take.
     """
     import pyerrors  # here, because this import takes seconds
 
-    if (counts := kept(samples).sum(axis=1)).min() < 5:
-        raise ValueError(f"a chain has {counts.min()} configurations; pyerrors needs 5 or more in each chain")
-    draws = [np.flatnonzero(chain) for chain in kept(samples)]
+    here = kept(samples)
+    shortest = here.sum(axis=1).min()
+    if shortest < 5:
+        raise ValueError(f"a chain has {shortest} configurations; pyerrors needs 5 or more in each chain")
+    draws = [np.flatnonzero(chain) for chain in here]
     names = [f"{name}|r{chain:05d}" for chain in range(len(samples))]
-    means, deviation, observables = np.nanmean(samples, axis=(0, 1)), deviations(samples), []
-    for k, mean in enumerate(means):
-        history = [deviation[chain, index, k] for chain, index in enumerate(draws)]
-        obs = pyerrors.Obs(history, names, idl=[(1 + index).tolist() for index in draws], means=[mean] * len(names))
+    numbers_of_draws = [(1 + chain_draws).tolist() for chain_draws in draws]
+    deviation = deviations(samples)
+    observables = []
+    for k, mean in enumerate(np.nanmean(samples, axis=(0, 1))):
+        history = [deviation[chain, chain_draws, k] for chain, chain_draws in enumerate(draws)]
+        obs = pyerrors.Obs(history, names, idl=numbers_of_draws, means=[mean] * len(names))
         obs._value = mean  # left at 0 by pyerrors when the means are given; it sets it so for derived observables
         observables.append(obs)
     return observables
 
 # %% ../../nbs/analysis/01_errors.ipynb #b3641645
 class Errors(NamedTuple):
-    """Errors of the means of n numbers, arrays (n,), with their own errors, and the `method` that gave them."""
+    """Errors of the means of n numbers.
+
+    Attributes:
+        error: the errors, (n,).
+        error_error: the errors of the errors, (n,).
+        tau_int: the integrated autocorrelation times in draws, (n,).
+        tau_int_error: their errors, (n,).
+        method: how they were found, in words.
+    """
 
     error: np.ndarray
     error_error: np.ndarray
@@ -64,44 +77,59 @@ class Errors(NamedTuple):
 def gamma_errors(samples: np.ndarray) -> Errors:
     """Errors and tau_int of the means of `samples` (chain, draw, n) by the Gamma method, a window for each number.
 
-    Warns if the autocorrelation has not died out within half a chain. Raises as `to_obs`.
+    It warns if the autocorrelation has not died out within half a chain. Raises as `to_obs`.
     """
     observables = to_obs(samples)
     for obs in observables:
         obs.gamma_method()
-    half = kept(samples).sum(axis=1).max() // 2
-    if any(obs.e_windowsize["ensemble"] >= half - 1 for obs in observables):
+    half_chain = kept(samples).sum(axis=1).max() // 2
+    if any(obs.e_windowsize["ensemble"] >= half_chain - 1 for obs in observables):
         warnings.warn(
             "the autocorrelation has not died out within half a chain, so the errors may be too small; use "
             "longer chains, or many chains with errors='jackknife'",
             stacklevel=2,
         )
-    columns = [(obs.dvalue, obs.ddvalue, obs.e_tauint["ensemble"], obs.e_dtauint["ensemble"]) for obs in observables]
-    return Errors(*np.array(columns).T, f"Gamma method, {len(samples)} chain{'s' * (len(samples) > 1)}")
+    plural = "s" if len(samples) > 1 else ""
+    return Errors(
+        error=np.array([obs.dvalue for obs in observables]),
+        error_error=np.array([obs.ddvalue for obs in observables]),
+        tau_int=np.array([obs.e_tauint["ensemble"] for obs in observables]),
+        tau_int_error=np.array([obs.e_dtauint["ensemble"] for obs in observables]),
+        method=f"Gamma method, {len(samples)} chain{plural}",
+    )
 
 # %% ../../nbs/analysis/01_errors.ipynb #65884c03
 def slowest_tau(samples: np.ndarray) -> float:
-    """The largest tau_int of the numbers of `samples` (chain, draw, n), by `ncv_lab.ensemble.tau_int`; at least 1/2.
+    """The largest tau_int of the numbers of `samples` (chain, draw, n), each less its error; at least 1/2.
 
-    Less its error each, or the largest of many numbers on a short chain would mostly be noise.
+    The error is subtracted because the largest of many numbers on a short chain would mostly be noise.
     """
-    series = np.moveaxis(np.nan_to_num(deviations(samples)), -1, 0)
-    return max(0.5, *(tau - error for tau, error in map(tau_int, series)))
+    series_of_numbers = np.moveaxis(np.nan_to_num(deviations(samples)), -1, 0)
+    slowest = 0.5
+    for series in series_of_numbers:
+        tau, error = tau_int(series)
+        slowest = max(slowest, tau - error)
+    return slowest
 
 # %% ../../nbs/analysis/01_errors.ipynb #2d2cb4c5
 def blocks(samples: np.ndarray, *, n_tau: int = 10) -> np.ndarray:
-    """The block number of each configuration, (chain, draw): blocks of about `n_tau` tau_int, at most whole chains.
+    """The block number of each configuration of `samples` (chain, draw, n), an array (chain, draw).
 
-    Blocks are shortened where fewer than 20 would be left.
+    Blocks have about `n_tau` tau_int and are at most whole chains. They are shorter where fewer than 20 would be left.
     """
     n_chains, n_draws = samples.shape[:2]
-    length = min(math.ceil(n_tau * slowest_tau(samples)), max(1, n_chains * n_draws // 20))
-    per_chain = max(1, n_draws // length)
-    return per_chain * np.arange(n_chains)[:, None] + np.arange(n_draws) * per_chain // n_draws
+    wanted = math.ceil(n_tau * slowest_tau(samples))
+    longest = max(1, n_chains * n_draws // 20)
+    per_chain = max(1, n_draws // min(wanted, longest))
+    first_of_chain = per_chain * np.arange(n_chains)[:, None]
+    return first_of_chain + np.arange(n_draws) * per_chain // n_draws
 
 
 def leave_one_out(samples: np.ndarray, block: np.ndarray) -> np.ndarray:
-    """The means (B, n) of `samples` (chain, draw, n) without each of the B blocks; raises `ValueError` if B = 1."""
+    """The means of `samples` (chain, draw, n) without each of the B blocks numbered in `block` (chain, draw): (B, n).
+
+    Raises `ValueError` if there is one block only.
+    """
     here = kept(samples)
     names, index = np.unique(block[here], return_inverse=True)
     if len(names) < 2:
@@ -112,40 +140,48 @@ def leave_one_out(samples: np.ndarray, block: np.ndarray) -> np.ndarray:
 
 # %% ../../nbs/analysis/01_errors.ipynb #d71b94ac
 def jackknife(replicates: np.ndarray) -> np.ndarray:
-    """The error from `replicates` r_b (B, ...), results without one block: sqrt((B - 1) / B sum_b (r_b - mean)^2)."""
+    """The error from results r_b without one block, `replicates` (B, ...): sqrt((B - 1) / B sum_b (r_b - mean)^2)."""
     return np.sqrt((len(replicates) - 1) * np.var(replicates, axis=0))
 
 
 def jackknife_errors(samples: np.ndarray, replicates: np.ndarray | None = None) -> Errors:
     """Errors of the means of `samples` (chain, draw, n), from their `replicates` (B, n) without each block."""
-    deviation, n_configs = deviations(samples), kept(samples).sum()
+    deviation = deviations(samples)
+    n_configs = kept(samples).sum()
     if replicates is None:
         replicates = leave_one_out(deviation, blocks(samples))
     variance = np.nanmean(deviation**2, axis=(0, 1))
-    error, spread = jackknife(replicates), 1 / math.sqrt(2 * (len(replicates) - 1))
-    tau = np.where(variance > 0, n_configs * error**2 / (2 * np.where(variance > 0, variance, 1)), 0.5)
-    return Errors(error, spread * error, tau, 2 * spread * tau, f"jackknife, {len(replicates)} blocks")
+    error = jackknife(replicates)
+    relative = 1 / math.sqrt(2 * (len(replicates) - 1))
+    positive = np.where(variance > 0, variance, 1)
+    tau = np.where(variance > 0, n_configs * error**2 / (2 * positive), 0.5)
+    return Errors(error, relative * error, tau, 2 * relative * tau, f"jackknife, {len(replicates)} blocks")
 
 # %% ../../nbs/analysis/01_errors.ipynb #08fa4c9b
 def mean_errors(samples: np.ndarray, method: str = "gamma") -> Errors:
     """Errors of the means of `samples` (chain, draw, n) by the `method` "gamma" or "jackknife".
 
-    A chain with fewer than 20 draws turns the first into the second. The errors of the errors contain
+    If a chain has fewer than 20 draws, the jackknife is used in any case. The errors of the errors contain
     `tail_uncertainty`. Raises `ValueError` for another method, or for fewer than 10 configurations.
     """
     if method not in ("gamma", "jackknife"):
         raise ValueError(f"errors = {method!r} is unknown; choose 'gamma' or 'jackknife'")
-    if (n_configs := int(kept(samples).sum())) < 10:
+    n_configs = int(kept(samples).sum())
+    if n_configs < 10:
         raise ValueError(f"{n_configs} configurations are too few to estimate an error; give 10 or more")
-    long = kept(samples).sum(axis=1).min() >= 20
-    found = gamma_errors(samples) if method == "gamma" and long else jackknife_errors(samples)
-    return found._replace(error_error=np.hypot(found.error_error, found.error * tail_uncertainty(samples)))
+    long_enough = kept(samples).sum(axis=1).min() >= 20
+    found = gamma_errors(samples) if method == "gamma" and long_enough else jackknife_errors(samples)
+    of_tails = found.error * tail_uncertainty(samples)
+    return found._replace(error_error=np.hypot(found.error_error, of_tails))
 
 
 def tail_uncertainty(samples: np.ndarray) -> np.ndarray:
-    """The relative uncertainty of the errors that comes from tails, sqrt((kurtosis - 3) / 4N) or 0, for `samples`
-    (chain, draw, n)."""
-    deviation, n_configs = deviations(samples), kept(samples).sum()
+    """The relative uncertainty of the errors that comes from tails: sqrt((kurtosis - 3) / 4N), or 0 if that is less.
+
+    It is given for each number of `samples` (chain, draw, n).
+    """
+    deviation = deviations(samples)
+    n_configs = kept(samples).sum()
     variance = np.nanmean(deviation**2, axis=(0, 1))
     fourth = np.nanmean(deviation**4, axis=(0, 1))
     kurtosis = np.divide(fourth, variance**2, out=np.full_like(variance, 3.0), where=variance > 0)
@@ -170,15 +206,25 @@ def scaled_covariance(replicates: np.ndarray, error: np.ndarray) -> np.ndarray:
 # %% ../../nbs/analysis/01_errors.ipynb #bc1aba28
 def format_error(value: float | int, error: float | int) -> str:
     """`value` and `error` as value(error), the error in units of the last digit: 0.1940(4), 1.088(18)e-4, 123(5)."""
-    value, error = float(value), float(error)
+    value = float(value)
+    error = float(error)
     if not (math.isfinite(value) and math.isfinite(error)):
         return f"{value:.6g}({error:.2g})"
-    size = max(abs(value), error)
-    power = math.floor(math.log10(size)) if size and not 1e-3 <= size < 1e6 else 0
-    value, error, suffix = value / 10.0**power, error / 10.0**power, f"e{power}" if power else ""
+    power = _power_of_ten(max(abs(value), error))
+    suffix = f"e{power}" if power else ""
+    value /= 10.0**power
+    error /= 10.0**power
     if error < 1e-14 * abs(value) or error == 0:
         return f"{value:.12g}(0){suffix}"
     places = -math.floor(math.log10(error))
-    places += round(error * 10.0 ** (places + 1)) < 20
+    if round(error * 10.0 ** (places + 1)) < 20:
+        places += 1
     digits = round(error * 10.0**places) * 10 ** max(-places, 0)
     return f"{round(value, places):.{max(places, 0)}f}({digits}){suffix}"
+
+
+def _power_of_ten(size: float) -> int:
+    """The power of ten that is split off a number: 0 for numbers from 0.001 to a million."""
+    if size == 0 or 1e-3 <= size < 1e6:
+        return 0
+    return math.floor(math.log10(size))
