@@ -1,6 +1,7 @@
 """What several test files share: small fields, networks, ensembles, and ways to look at fits and panels."""
 
 import functools
+import json
 import time
 from contextlib import contextmanager
 
@@ -9,6 +10,7 @@ import jax
 import numpy as np
 
 import ncv_lab as ncv
+from ncv_lab.panels.state import LabState
 
 THEORY = ncv.Phi4((6, 4), 0.3, 0.5)
 KEY = jax.random.key(2)
@@ -58,8 +60,36 @@ def wait(condition, timeout=60.0):
         time.sleep(0.01)
 
 
+LAB_STATE = LabState((6, 4), m2=0.3, lam=1.0, n_configs=100, t=2, width=3, learning_rate=1e-2, batch_size=4)
+
+
+def use_a_panel(panel):
+    "What every panel can do: start, stop, save, take over each preset, and reset."
+    from ncv_lab.panels.base import as_hdf5, as_json, picture
+
+    panel.start()
+    wait(lambda: panel.board.readout.get("number", "–") != "–")
+    panel.stop()
+    update = panel.runner.last
+    described = {series.key for plot in panel.board.described for series in plot.series}
+    assert set(panel.board.frame) <= described, "every curve has a plot"
+    document = json.loads(as_json(panel, update))
+    assert type(update.state).from_json(json.dumps(document["state"])) == update.state
+    compile(document["code"], "a cell", "exec")
+    assert as_hdf5(panel, update)[1:4] == b"HDF" and picture(panel, update).startswith(b"\x89PNG")
+    for name, state in panel.presets.items():
+        panel.preset.value = name
+        assert panel.state == panel.read() == state, name
+        assert not panel.board.readout["error"], name
+    panel.reset()
+    assert panel.state == panel.read() == panel.first and panel.board.readout["stage"] == "ready"
+    panel.close()
+    assert panel.runner.join(60)
+
+
 @contextmanager
 def compilations():
+    "A list of the compilations in a `with` block."
     found = []
 
     def listen(event, seconds, **_):

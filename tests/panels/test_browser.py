@@ -83,7 +83,7 @@ def test_errors_exports_and_a_dark_room(tmp_path):
 
 
 def test_jupyterlab(tmp_path):
-    shutil.copy(ROOT / "nbs" / "panels" / "variance_lab.ipynb", tmp_path)
+    shutil.copy(ROOT / "nbs" / "lessons" / "variance_lab.ipynb", tmp_path)
     with jupyterlab(tmp_path) as address, open_page(f"{address}/lab/tree/variance_lab.ipynb") as page:
         kernel = "window.jupyterapp?.shell.currentWidget?.sessionContext?.session?.kernel"
         page.wait_for_function(f"{kernel}?.status == 'idle'")

@@ -1,0 +1,199 @@
+"""What all panels have in common, with a panel that counts and computes nothing."""
+
+import io
+import json
+import threading
+import time
+from dataclasses import dataclass
+
+import h5py
+import numpy as np
+import pytest
+
+from helpers import use_a_panel, wait
+from ncv_lab.panels.base import Panel, as_hdf5, as_json, as_list, picture, select, show_value, steps, theory_controls
+from ncv_lab.panels.plot_widget import Board, Plot, Series
+from ncv_lab.panels.state import TheoryState, check_range
+from ncv_lab.panels.updates import Update
+
+
+@dataclass(frozen=True)
+class CountState(TheoryState):
+    shape: tuple[int, ...] = (6, 4)
+    n: int = 5
+
+    def __post_init__(self):
+        super().__post_init__()
+        check_range("n", self.n, 1, 10**6)
+
+
+@dataclass(frozen=True, eq=False)
+class CountUpdate(Update):
+    numbers: np.ndarray | None = None
+
+
+def count(state, last):
+    if state.seed == 13:
+        raise RuntimeError("out of luck")
+    for k in range(1, state.n + 1):
+        time.sleep(1e-3)
+        yield CountUpdate(state, "counting", k / state.n, numbers=np.arange(k))
+    yield CountUpdate(state, "finished", 1.0, numbers=np.arange(state.n))
+
+
+class CountPanel(Panel):
+    def __init__(self, state=None):
+        controls = theory_controls() | {"n": select("n", (5, 10**6), "how far")}
+        board = Board(Plot("numbers", "k", "number", (Series("numbers", "numbers"),)))
+        presets = {"far": CountState(n=10**6), "unknown lam": CountState(lam=3.3), "large": CountState((40, 10))}
+        super().__init__(count, state or CountState(), controls, board, presets)
+
+    def read(self):
+        self.limit_times("seed")
+        return super().read()
+
+    def curves(self, update):
+        return {"numbers": (update.numbers, update.numbers)}
+
+    def readout(self, update):
+        return {"number": str(len(update.numbers))}
+
+    def arrays(self, update):
+        return {"numbers": update.numbers, "unknown": np.array(np.nan)}
+
+    def code_of(self, update):
+        return f"print({self.state.n})"
+
+
+@pytest.fixture
+def panel():
+    panel = CountPanel()
+    yield panel
+    panel.close()
+    assert panel.runner.join(10)
+
+
+def test_a_panel_can_do_what_every_panel_can():
+    use_a_panel(CountPanel())
+
+
+def test_start_works_and_stop_stops(panel):
+    panel.controls["n"].value = 10**6
+    assert not panel.runner.running, "a panel that was not started does not start by itself"
+    panel.buttons["Start"].click()
+    wait(lambda: panel.board.readout["number"] not in ("–", "0"))
+    assert panel.board.readout["stage"] == "counting" and panel.runner.running
+    panel.buttons["Stop"].click()
+    assert panel.board.readout["stage"] == "stopped" and panel.runner.join(10)
+    before = panel.board.data
+    panel.controls["lam"].value = 2.0
+    assert panel.board.data == before and not panel.runner.running, "a stopped panel does not start by itself"
+
+
+def test_controls_act_while_the_panel_is_live(panel):
+    panel.start()
+    assert panel.runner.join(10) and panel.board.readout["stage"] == "finished"
+    panel.controls["lam"].value = 2.0
+    assert panel.runner.join(10) and panel.runner.last.state.lam == 2.0
+
+
+def test_the_message_of_an_impossible_setting_is_shown_and_goes(panel):
+    panel.start()
+    panel.controls["shape"].value = "6 by 4"
+    assert "write the extents as 20x20" in panel.board.readout["error"] and not panel.runner.running
+    panel.controls["shape"].value = "4x4"
+    assert panel.runner.join(10) and "error" not in panel.board.readout and panel.state.shape == (4, 4)
+
+
+def test_an_exception_in_the_work_is_shown(panel):
+    panel.limit_times = lambda name: None
+    panel.controls["seed"].value = 13
+    panel.start()
+    assert panel.runner.join(10)
+    assert panel.board.readout["error"] == "RuntimeError: out of luck" and not panel.runner.running
+
+
+def test_a_time_ends_at_half_the_extent(panel):
+    panel.controls["shape"].value = "8x4"
+    assert panel.controls["seed"].max == 4 and panel.state.shape == (8, 4)
+
+
+def test_presets_and_reset(panel):
+    for name, state in panel.presets.items():
+        panel.preset.value = name
+        assert panel.state == panel.read() == state, name
+    panel.buttons["Reset"].click()
+    assert panel.state == panel.read() == CountState() and panel.board.readout["stage"] == "ready"
+    assert panel.runner.last is None
+
+
+def test_files_hold_state_code_versions_and_numbers(panel):
+    panel.start()
+    assert panel.runner.join(10)
+    update = panel.runner.last
+    document = json.loads(as_json(panel, update))
+    assert CountState.from_json(json.dumps(document["state"])) == CountState() and document["versions"]["ncv-lab"]
+    assert document["arrays"] == {"numbers": [0, 1, 2, 3, 4], "unknown": None} and document["code"] == "print(5)"
+    with h5py.File(io.BytesIO(as_hdf5(panel, update))) as file:
+        assert json.loads(file.attrs["ncv_lab"])["panel"] == "CountPanel"
+        np.testing.assert_array_equal(file["numbers"], update.numbers)
+    assert picture(panel, update, "png", words=True).startswith(b"\x89PNG")
+    assert picture(panel, update, "pdf").startswith(b"%PDF")
+
+
+def test_files_go_to_the_browser(panel, monkeypatch):
+    sent = []
+    monkeypatch.setattr(panel.board, "send", lambda message, buffers: sent.append((message, buffers)))
+    panel.start()
+    assert panel.runner.join(10)
+    for name in ("PNG", "PDF", "JSON", "HDF5"):
+        panel.buttons[name].click()
+    names = [message["name"] for message, _ in sent]
+    assert names == ["CountPanel.png", "CountPanel.pdf", "CountPanel.json", "CountPanel.h5"]
+    assert sent[0][1][0].startswith(b"\x89PNG")
+
+
+def test_saving_nothing_says_so(panel):
+    panel.buttons["PNG"].click()
+    assert "press Start" in panel.board.readout["error"]
+
+
+def test_code_is_shown_and_hidden(panel):
+    panel.buttons["Code"].click()
+    assert panel.code.value == "print(5)" and panel.code.layout.display is None
+    panel.buttons["Code"].click()
+    assert panel.code.layout.display == "none"
+
+
+def test_two_hundred_moves_leave_no_thread_behind(panel):
+    panel.controls["n"].value = 10**6
+    panel.start()
+    for k in range(200):
+        panel.controls["m2"].value = 0.1 + (k % 20) / 40
+    assert sum(thread.name == "ncv-panel" for thread in threading.enumerate()) < 10
+    panel.stop()
+    assert panel.runner.join(30)
+    assert not [thread for thread in threading.enumerate() if thread.name == "ncv-panel"]
+
+
+def test_what_a_subclass_must_say_is_asked_for():
+    panel = Panel(count, CountState(), {}, Board(), {})
+    for method in (panel.curves, panel.readout, panel.arrays, panel.code_of):
+        with pytest.raises(NotImplementedError):
+            method(Update(CountState()))
+    panel.close()
+
+
+def test_sliders_move_by_equal_factors():
+    assert steps(0.1, 10.0, 2, 0.0) == (0.0, 0.1, 0.32, 1.0, 3.2, 10.0)
+
+
+def test_a_control_is_extended_by_a_value_that_it_cannot_show():
+    slider = select("λ", (0.5, 24.0), "")
+    show_value(slider, 3.0)
+    assert slider.value == 3.0 and [value for _, value in slider.options] == [0.5, 3.0, 24.0]
+
+
+def test_json_has_no_nan():
+    assert as_list(np.array([[1.0, np.nan], [np.inf, 2.0]])) == [[1.0, None], [None, 2.0]]
+    assert as_list(np.arange(2)) == [0, 1] and as_list(np.array(0.5)) == 0.5

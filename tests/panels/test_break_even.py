@@ -1,0 +1,32 @@
+"""The panel of the break-even."""
+
+import numpy as np
+import pytest
+
+from helpers import use_a_panel
+from ncv_lab.panels.break_even import BreakEvenPanel, BreakEvenState, times_to_error
+
+STATE = BreakEvenState((8, 4), m2=0.3, lam=0.5, n_configs=400, t=4)
+
+
+def test_the_panel_can_do_what_every_panel_can():
+    use_a_panel(BreakEvenPanel(STATE))
+
+
+def test_times_are_equal_at_break_even():
+    panel = BreakEvenPanel(STATE)
+    panel.start()
+    assert panel.runner.join(60)
+    update = panel.runner.last
+    times = times_to_error(update, cost=0.01, evaluating=1e-5)
+    at_break_even = [np.interp(-np.log(times.break_even), -np.log(times.error), np.log(s)) for s in times[1:3]]
+    assert at_break_even[0] == pytest.approx(at_break_even[1], abs=0.01)
+    never = times_to_error(update, cost=0.01, evaluating=1e9)
+    assert np.isnan(never.break_even), "an evaluation that takes ages never pays"
+    assert never.final_gain < 1 < times.final_gain
+
+    panel.controls["cost"].value = 100.0
+    assert panel.runner.join(60)
+    last = panel.runner.last
+    assert last.fit is update.fit and last.evaluating == update.evaluating and last.times.raw[0] > update.times.raw[0]
+    panel.close()

@@ -1,0 +1,98 @@
+"""The board: how curves travel, and the figures that are drawn from the same description."""
+
+import matplotlib.figure
+import numpy as np
+import pytest
+
+from ncv_lab.panels.plot_widget import (
+    Board,
+    Plot,
+    Series,
+    board_figure,
+    curves_figure,
+    draw_plot,
+    pack_curves,
+    rows_of_twelve,
+    thinned,
+)
+
+X = np.arange(1.0, 5.0)
+ERROR = 0.1 + 0 * X
+
+
+def test_curves_travel_as_one_block():
+    index, block = pack_curves({"a": ([1, 2, 3], [4, 5, 6]), "b": np.zeros((2, 0))})
+    numbers = np.frombuffer(block, "<f4")
+    offset, rows, columns = index["a"]
+    np.testing.assert_array_equal(numbers[offset:].reshape(rows, columns), [[1, 2, 3], [4, 5, 6]])
+    assert index["b"] == (6, 2, 0) and pack_curves({}) == ({}, b"")
+
+
+def test_thinned_curves_keep_their_ends():
+    assert thinned([], []).shape == (2, 0) and thinned([1], [2, 3]).tolist() == [[1.0], [2.0]]
+    x, y = thinned(np.arange(1001), np.arange(1001) ** 2, most=100)
+    assert len(x) <= 102 and (x[0], x[-1], y[-1]) == (0, 1000, 1e6)
+
+
+def test_one_message_for_each_update():
+    board = Board(Plot("p", "x", "y", (Series("a", "a"),)))
+    seen = []
+    board.observe(lambda change: seen.append(change["name"]), ["frame", "data", "readout"])
+    board.show({"a": ([1], [2])}, {"number": "1"})
+    assert sorted(seen) == ["data", "frame", "readout"]
+
+
+LOOKS = {
+    "a line": ({}, (X, X**2)),
+    "a dashed line": ({"dash": True}, (X, X**2)),
+    "one point": ({}, (X[:1], X[:1])),
+    "points": ({"marker": True}, (X, X**2)),
+    "points with errors": ({"marker": True}, (X, X**2, ERROR)),
+    "a line with points": ({"marker": "line"}, (X, X**2)),
+    "bars": ({"bars": True}, (X, X**2)),
+    "one bar": ({"bars": True}, (X[:1], X[:1])),
+    "a band": ({"band": True}, (X, X**2, ERROR)),
+}
+
+
+@pytest.mark.parametrize("name", LOOKS)
+def test_every_series_is_drawn_where_its_numbers_are(name):
+    look, columns = LOOKS[name]
+    plot = Plot("p", "x", "y", (Series("a", "a", **look), Series("b", "without data")))
+    ax = matplotlib.figure.Figure().subplots()
+    draw_plot(plot, {"a": columns}, ax)
+    assert ax.has_data() and (ax.get_xlabel(), ax.get_ylabel(), ax.get_legend()) == ("x", "y", None)
+    low, high = ax.get_ylim()
+    assert low < columns[1].max() < high
+
+
+def test_axes_are_logarithmic_and_have_a_legend_where_asked():
+    plot = Plot("p", "x", "y", (Series("a", "first"), Series("b", "second")), xlog=True, ylog=True)
+    ax = matplotlib.figure.Figure().subplots()
+    draw_plot(plot, {"a": (X, X), "b": (X, X**2)}, ax)
+    assert (ax.get_xscale(), ax.get_yscale()) == ("log", "log")
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["first", "second"]
+
+
+def test_an_image_shows_time_to_the_right():
+    phi = np.zeros((6, 4))
+    phi[5, 0] = 1.0
+    ax = matplotlib.figure.Figure().subplots()
+    draw_plot(Plot("p", "t", "x", (Series("phi", "φ"),), image=True), {"phi": phi}, ax)
+    (image,) = ax.get_images()
+    assert image.get_array().shape == (4, 6) and image.get_array()[0, 5] == 1.0 and image.origin == "lower"
+
+
+def test_a_row_has_twelve_twelfths():
+    assert rows_of_twelve([5, 7, 5, 4, 3]) == [(0, 0), (0, 5), (1, 0), (1, 5), (1, 9)]
+
+
+def test_figures_show_what_the_board_shows():
+    curve = Plot("curve", "x", "y", (Series("a", "a"),), span=7)
+    board = Board(curve, Plot("image", "t", "x", (Series("phi", "φ"),), image=True, span=3))
+    curves = {"a": (X, X), "phi": np.ones((3, 2))}
+    assert [ax.get_title() for ax in curves_figure(board.described, curves).axes] == ["curve"]
+    words, *others = board_figure(board, curves, {"number": "42", "facts": {"a": "b"}}).axes
+    assert [ax.get_title() for ax in others] == ["curve", "image"]
+    assert {"42", "a", "b"} <= {text.get_text() for text in words.texts}
+    assert board_figure(board, {}, {}), "nothing to show is no error"

@@ -1,0 +1,46 @@
+"""The page of a panel: its notebook, its name on the command line, and what is said without Voila."""
+
+import inspect
+import json
+import subprocess
+from pathlib import Path
+
+import pytest
+
+import ncv_lab as ncv
+from ncv_lab.panels import serve as module
+from ncv_lab.panels.base import Panel
+from ncv_lab.panels.serve import one_cell, panel_names, serve
+
+
+def test_the_page_of_a_panel_is_a_notebook():
+    import nbformat
+
+    nbformat.validate(nbformat.from_dict(one_cell("1 + 1")))
+
+
+def test_the_names_are_those_of_all_public_panels():
+    public = [getattr(ncv, name) for name in ncv.__all__]
+    panels = {item.__name__ for item in public if inspect.isclass(item) and issubclass(item, Panel)}
+    assert set(panel_names()) == panels and "VarianceLab" in panels
+
+
+def test_voila_is_asked_for_the_panel_on_this_machine_alone(monkeypatch):
+    asked = {}
+
+    def run(command, env):
+        asked.update(command=command, env=env, notebook=json.loads(Path(command[3]).read_text()))
+        return subprocess.CompletedProcess(command, 3)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    monkeypatch.setenv("JUPYTER_PATH", "/elsewhere")
+    assert serve("MassPanel", port=1234, dark=True, browser=False) == 3
+    assert {"--port=1234", "--Voila.ip=127.0.0.1", "--theme=dark", "--no-browser"} <= set(asked["command"])
+    assert asked["env"]["JUPYTER_PATH"].endswith(":/elsewhere")
+    assert "ncv.MassPanel()" in asked["notebook"]["cells"][0]["source"]
+
+
+def test_without_voila_the_user_is_told_what_to_install(monkeypatch):
+    monkeypatch.setattr(module, "find_spec", lambda name: None)
+    with pytest.raises(ValueError, match="needs Voila: install it by"):
+        serve()

@@ -1,0 +1,123 @@
+"""The work of a panel without a widget: what is kept when the state changes, and on what the numbers are measured."""
+
+import numpy as np
+import pytest
+
+import ncv_lab as ncv
+from helpers import LAB_STATE, compilations
+from ncv_lab.fitting.ladder import LADDER
+from ncv_lab.panels.updates import Curve, lab_updates
+
+
+def until(state, before=None, measured=3):
+    "The first update with some measurements of a new curve, or the last one."
+    for update in lab_updates(state, before):
+        if update.stage == "fitting" and len(update.curve.others) >= measured:
+            return update
+    return update
+
+
+@pytest.fixture(autouse=True, scope="module")
+def short_ladder():
+    "The first two rungs are enough to see that a ladder is climbed."
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("ncv_lab.panels.state.SchwingerDyson", lambda: ncv.SchwingerDyson(ladder=LADDER[:2]))
+        yield
+
+
+@pytest.fixture(scope="module")
+def begun():
+    return until(LAB_STATE)
+
+
+def test_the_number_is_measured_on_the_other_half(begun):
+    *_, last = lab_updates(LAB_STATE.replace(family="linear"), begun)
+    train, others = last.sampled.ensemble.split(100)
+    assert last.stage == "finished" and last.result.n_configs == 100
+    assert not np.isin(others.fingerprints(), last.fit.seen).any()
+    assert np.isin(train.fingerprints(), last.fit.seen).all()
+    raw = ncv.measure(ncv.Correlator(), others.configs, LAB_STATE.shape)
+    improved = raw - last.fit.evaluate(others).reshape(raw.shape)
+    flat = (-1, raw.shape[-1])
+    np.testing.assert_allclose(
+        last.result.sigma_ratio, ncv.sigma_ratio(raw.reshape(flat), improved.reshape(flat)), rtol=1e-9
+    )
+    assert (last.sigma_ratio, last.error_ratio) == (last.result.sigma_ratio[2], last.result.error_ratio[2])
+
+
+def test_a_network_is_measured_with_the_fit_that_it_belongs_to(begun):
+    _, others = begun.sampled.ensemble.split(100)
+    assert 0.7 < begun.curve.others[0] < 1.4 and (np.diff(begun.curve.step) > 0).all()
+    assert begun.result.raw.n_configs == begun.result.n_configs == others.n_configs
+
+
+def test_the_raw_estimate_is_that_of_the_library(begun):
+    _, others = begun.sampled.ensemble.split(100)
+    direct = ncv.estimate(others.theory, ncv.Correlator(), others, errors="jackknife")
+    np.testing.assert_allclose(begun.sampled.raw.value, direct.value, rtol=1e-12)
+    np.testing.assert_allclose(begun.sampled.raw.error, direct.error, rtol=1e-12)
+
+
+def test_a_new_coupling_starts_from_the_configurations_and_the_network_at_hand(begun):
+    first = next(lab_updates(LAB_STATE.replace(lam=2.0), begun))
+    assert first.stage == "thermalising" and first.progress == 0.25, "100 trajectories where configurations are at hand"
+    assert first.fit is begun.fit and not len(first.curve.step)
+    moved = until(LAB_STATE.replace(lam=2.0), begun, measured=1)
+    assert moved.sampled is not begun.sampled and moved.sampled.ensemble.theory.lam == 2.0
+    assert moved.curve.others[0] > 1.5, "the network at hand is good at the new coupling from the first step on"
+
+
+def test_width_and_depth_restart_on_the_same_ensemble(begun):
+    for change in ({"width": 2}, {"depth": 2}):
+        other = until(LAB_STATE.replace(**change), begun, measured=1)
+        assert other.sampled is begun.sampled and 0.7 < other.curve.others[0] < 1.4
+
+
+def test_learning_rate_and_penalty_go_on_with_the_same_fit(begun):
+    steps = begun.fit.diagnostics["step"]
+    later = until(LAB_STATE.replace(learning_rate=1e-3, l2=1e-3), begun, measured=len(begun.curve.others) + 1)
+    assert later.fit.diagnostics["step"] > steps and later.curve.step[0] == begun.curve.step[0]
+
+
+def test_the_last_weights_are_measured_where_the_state_says_so(begun):
+    last = until(LAB_STATE.replace(keep_best=False, lam=1.0), begun, measured=len(begun.curve.others) + 1)
+    assert np.isfinite(last.curve.others).all() and last.fit.diagnostics["step"] > begun.fit.diagnostics["step"]
+
+
+def test_a_solved_fit_serves_every_time(begun):
+    *_, solved = lab_updates(LAB_STATE.replace(family="SchwingerDyson"), begun)
+    (again,) = lab_updates(LAB_STATE.replace(family="SchwingerDyson", t=0), solved)
+    assert again.fit is solved.fit and again.sigma_ratio == solved.result.sigma_ratio[0]
+
+
+def test_neural_schwinger_dyson_fields_are_trained_for_every_time(begun):
+    state = LAB_STATE.replace(family="NeuralSchwingerDyson", n_configs=200)
+    first = until(state, begun, measured=2)
+    assert first.result.labels == ("C(0)", "C(1)", "C(2)", "C(3)") and first.sigma_ratio > 1
+    assert (np.diff(first.curve.step) > 0).all()
+
+
+def test_another_seed_or_lattice_begins_anew(begun):
+    for change in ({"seed": 1}, {"shape": (4, 4)}):
+        first = next(lab_updates(LAB_STATE.replace(**change), begun))
+        assert first.stage == "thermalising" and first.progress == 0.05
+
+
+@pytest.mark.parametrize("family", ["linear", "OddMLP", "SchwingerDyson"])
+def test_couplings_times_rates_and_penalties_compile_nothing(family, begun):
+    state, update = LAB_STATE.replace(family=family), begun
+    for change in ({"lam": 0.5}, {"lam": 0.6}, {"t": 1}, {"learning_rate": 2e-3}, {"l2": 0.05}):
+        state = state.replace(**change)
+        update = until(state, update, measured=2)
+    with compilations() as found:
+        for change in ({"lam": 3.0}, {"lam": 0.0}, {"m2": 0.5}, {"t": 0}, {"learning_rate": 3e-3}, {"l2": 0.1}):
+            state = state.replace(**change)
+            update = until(state, update, measured=2)
+    assert len(found) == 0, f"{len(found)} compilations"
+
+
+def test_a_curve_grows_and_leaves_the_old_one_alone():
+    empty = Curve()
+    curve = empty.add_train(10, 1.5).add_train(20, 2.0).add_others(20, 1.8)
+    assert curve.step.tolist() == [10, 20] and curve.train.tolist() == [1.5, 2.0]
+    assert curve.measured.tolist() == [20] and curve.others.tolist() == [1.8] and not len(empty.step)
