@@ -24,9 +24,15 @@ from .theory.observables import (
 )
 
 # sampling
-from .sampling.autocorrelation import tau_int as tau_int
+from .sampling.autocorrelation import autocorrelation as autocorrelation, SlowModes as SlowModes, tau_int as tau_int
 from .sampling.ensemble import Ensemble as Ensemble, load_ensemble as load_ensemble
-from .sampling.hmc import ExactGaussian as ExactGaussian, HMC as HMC, sample as sample, sample_steps as sample_steps
+from .sampling.hmc import (
+    Chains as Chains,
+    ExactGaussian as ExactGaussian,
+    HMC as HMC,
+    sample as sample,
+    sample_steps as sample_steps,
+)
 
 # fields
 from .fields.control_variates import (

@@ -25,7 +25,7 @@ from .state import TheoryState, check_range, keys
 from .updates import Update
 from .variance_lab import CONFIGURATION_PLOT, image_of
 from ..sampling.autocorrelation import SlowModes, autocorrelation, tau_int
-from ..sampling.hmc import HMC, Chains, Tuning, sample_steps
+from ..sampling.hmc import HMC, Chains, sample_steps
 from ..theory.action import Phi4
 
 # %% ../../nbs/panels/10_sampler.ipynb #8bef2477
@@ -102,8 +102,8 @@ def sampler_updates(state: SamplerState, before: SamplerUpdate | None = None) ->
         for now in sample_steps(state.theory, N_CHAINS, keys(state).ensemble, **options):
             chains = now.chains
             yield SamplerUpdate(state, now.stage, now.done / now.total, np.asarray(chains.phi[0]))
-    tuning = Tuning(jnp.asarray(state.step_size), jnp.asarray(state.length), chains.tuning.mass_squared)
-    chains = eqx.tree_at(lambda c: c.tuning, chains, tuning)
+    wanted = jnp.asarray(state.step_size), jnp.asarray(state.length)
+    chains = eqx.tree_at(lambda c: (c.tuning.step_size, c.tuning.length), chains, wanted)
     yield from walk(SamplerUpdate(state, "sampling", chains=chains, chain_state=state))
 
 
