@@ -4,9 +4,9 @@
 
 # %% auto #0
 __all__ = ['FORM', 'PACE', 'Sampled', 'in_two_halves', 'estimate_of', 'Update', 'ensemble_updates', 'chains_at_hand',
-           'Measurement', 'Curve', 'LabUpdate', 'same_form', 'still_holds', 'fits', 'step_of', 'train_ratio',
-           'weights_now', 'with_weights_now', 'lab_updates', 'fit_updates', 'with_fit', 'begin_measurement',
-           'with_result']
+           'Measurement', 'Curve', 'LabUpdate', 'with_result', 'same_form', 'still_holds', 'fits', 'step_of',
+           'train_ratio', 'weights_now', 'with_weights_now', 'lab_updates', 'fit_updates', 'with_fit',
+           'begin_measurement', 'with_measurement']
 
 # %% ../../nbs/panels/02_updates.ipynb #4ec4a445
 import time
@@ -171,28 +171,32 @@ class Curve:
 
 @dataclass(frozen=True, eq=False)
 class LabUpdate(Update):
-    """What `VarianceLab` shows besides: the last `fit`, made for the state `fit_state`, the `curve` of its ratios, the
-    `result` on the other half, and the `speed` in steps per second."""
+    """What `VarianceLab` shows besides.
+
+    Attributes:
+        fit: the last fit, made for the state `fit_state`.
+        curve: its ratios so far.
+        result: the estimate on the other half, of configurations that had no part in the fit.
+        sigma_ratio: sigma_raw / sigma_CV of the result, at the time of the state; NaN while there is no result.
+        error_ratio: the raw error over the improved one, of the same result.
+        speed: in training steps per second.
+    """
 
     fit: Fit | None = None
     fit_state: LabState | None = None
     curve: Curve = field(default_factory=Curve)
     result: Estimate | None = None
+    sigma_ratio: float = np.nan
+    error_ratio: float = np.nan
     speed: float = 0.0
 
-    @property
-    def sigma_ratio(self) -> float:
-        """sigma_raw / sigma_CV at the time of the state, on configurations that had no part in the fit."""
-        return np.nan if self.result is None else self._at_time(self.result.sigma_ratio)
 
-    @property
-    def error_ratio(self) -> float:
-        """The raw error over the improved one at the time of the state, on the same configurations."""
-        return np.nan if self.result is None else self._at_time(self.result.error_ratio)
-
-    def _at_time(self, numbers) -> float:
-        place = self.result.labels.index(f"C({self.state.t})")
-        return float(np.ravel(numbers)[place])
+def with_result(update: LabUpdate, result: Estimate) -> LabUpdate:
+    """The update with an estimate on the other half, and its ratios at the time of the state."""
+    place = result.labels.index(f"C({update.state.t})")
+    sigma_ratio = float(np.ravel(result.sigma_ratio)[place])
+    error_ratio = float(np.ravel(result.error_ratio)[place])
+    return replace(update, result=result, sigma_ratio=sigma_ratio, error_ratio=error_ratio)
 
 # %% ../../nbs/panels/02_updates.ipynb #5b7d0c02
 FORM = ("shape", "seed", "family", "width", "depth", "symmetric")
@@ -278,7 +282,9 @@ def lab_updates(state: LabState, before: LabUpdate | None = None) -> Iterator[La
     sampled = yield from ensemble_updates(update)
     update = replace(update, stage="fitting", phi=sampled.ensemble.configs[0, -1], sampled=sampled)
     if still_holds(before, state, sampled.train):
-        update = replace(update, curve=before.curve, result=before.result)
+        update = replace(update, curve=before.curve)
+        if before.result is not None:
+            update = with_result(update, before.result)
         if state.family in SOLVED:
             yield replace(update, stage="finished")
             return
@@ -286,7 +292,7 @@ def lab_updates(state: LabState, before: LabUpdate | None = None) -> Iterator[La
     update = yield from fit_updates(update, fits(update, before))
     measurement = begin_measurement(update)
     measurement.finish()
-    yield replace(with_result(update, measurement), stage="finished")
+    yield replace(with_measurement(update, measurement), stage="finished")
 
 
 def fit_updates(update: LabUpdate, steps: Iterator[Fit]) -> Generator[LabUpdate, None, LabUpdate]:
@@ -305,7 +311,7 @@ def fit_updates(update: LabUpdate, steps: Iterator[Fit]) -> Generator[LabUpdate,
             now = time.perf_counter()
             next_block = now + 9 * (now - started)
         if measurement.complete:
-            update = with_result(update, measurement)
+            update = with_measurement(update, measurement)
             measurement = None
         yield update
     return update
@@ -330,8 +336,8 @@ def begin_measurement(update: LabUpdate) -> Measurement:
     return Measurement(fit, update.sampled.others)
 
 
-def with_result(update: LabUpdate, measurement: Measurement) -> LabUpdate:
-    """The update with the estimate of a measurement that is complete."""
-    update = replace(update, result=measurement.estimate())
+def with_measurement(update: LabUpdate, measurement: Measurement) -> LabUpdate:
+    """The update with the result of a measurement that is complete, and one more point of the curve."""
+    update = with_result(update, measurement.estimate())
     step = step_of(measurement.fit, len(update.curve.step))
     return replace(update, curve=update.curve.add_others(step, update.sigma_ratio))
