@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['COLOURS', 'FONTS', 'Series', 'Plot', 'Board', 'pack_curves', 'thinned', 'draw_series', 'draw_image', 'draw_plot',
-           'curves_figure', 'rows_of_twelve', 'board_figure', 'write_readout']
+           'limit_log_axis', 'curves_figure', 'rows_of_twelve', 'board_figure', 'write_readout']
 
 # %% ../../nbs/panels/04_plot_widget.ipynb #c64da3ca
 from dataclasses import asdict, dataclass
@@ -136,6 +136,8 @@ def draw_series(series: Series, columns, ax: Axes) -> None:
     elif series.band:
         ax.fill_between(x, y - error, y + error, alpha=0.3, linewidth=0, **look)
     elif series.marker is True:
+        if error is not None and ax.get_yscale() == "log":
+            error = np.array([np.minimum(error, 0.999 * abs(y)), error])  # a bar that ends below 0 ends at the axis
         ax.errorbar(x, y, error, fmt="o", **look)
     elif series.marker == "line" or len(x) == 1:
         ax.plot(x, y, "o-", **look)
@@ -153,6 +155,10 @@ def draw_image(columns, ax: Axes) -> None:
 def draw_plot(plot: Plot, curves: dict[str, Any], ax: Axes) -> None:
     """Draw the series of a plot that have data in `curves`, as the browser does."""
     shown = [series for series in plot.series if series.key in curves]
+    if plot.xlog:
+        ax.set_xscale("log")
+    if plot.ylog:
+        ax.set_yscale("log", nonpositive="mask")
     for series in shown:
         if plot.image:
             draw_image(curves[series.key], ax)
@@ -161,10 +167,18 @@ def draw_plot(plot: Plot, curves: dict[str, Any], ax: Axes) -> None:
     if len(shown) > 1:
         ax.legend()
     ax.set(title=plot.title, xlabel=plot.x, ylabel=plot.y)
-    if plot.xlog:
-        ax.set_xscale("log")
-    if plot.ylog:
-        ax.set_yscale("log")
+    if plot.ylog and shown:
+        limit_log_axis([curves[series.key] for series in shown], ax)
+
+
+def limit_log_axis(columns: list, ax: Axes) -> None:
+    """Let a logarithmic axis end at the smallest and the largest positive number, as it does in the browser."""
+    numbers = np.concatenate([np.ravel(some[1]) for some in columns])
+    positive = numbers[np.isfinite(numbers) & (numbers > 0)]
+    if len(positive):
+        low, high = positive.min(), positive.max()
+        margin = (high / low) ** 0.06 if high > low else 2.0
+        ax.set_ylim(low / margin, high * margin)
 
 # %% ../../nbs/panels/04_plot_widget.ipynb #9be31c03
 FONTS = ["STIXGeneral", "DejaVu Sans"]  # the second one has the signs that the first one lacks
@@ -181,30 +195,24 @@ def curves_figure(plots: tuple[Plot, ...], curves: dict[str, Any]) -> Figure:
     return figure
 
 
-def rows_of_twelve(spans: list[int]) -> list[tuple[int, int]]:
-    """(row, first column) of boxes with these widths: one after the other, and a new row where one does not fit."""
-    places = []
-    row, column = 0, 0
+def rows_of_twelve(spans: list[int]) -> list[list[int]]:
+    """The widths of boxes in twelfths, row by row: a box that does not fit any more begins a new row."""
+    rows = []
     for span in spans:
-        if column + span > 12:
-            row, column = row + 1, 0
-        places.append((row, column))
-        column += span
-    return places
+        if not rows or sum(rows[-1]) + span > 12:
+            rows.append([])
+        rows[-1].append(span)
+    return rows
 
 
 def board_figure(board: Board, curves: dict[str, Any], readout: dict[str, Any]) -> Figure:
     """A figure of all that a board shows, words and plots, each in its place."""
-    spans = [board.card_span, *(plot.span for plot in board.described)]
-    places = rows_of_twelve(spans)
-    n_rows = places[-1][0] + 1
+    rows = rows_of_twelve([board.card_span, *(plot.span for plot in board.described)])
     with style(**{"font.family": FONTS}):
-        figure = Figure(figsize=(9, 2.8 * n_rows))
-        grid = figure.add_gridspec(n_rows, 12)
-        boxes = [
-            figure.add_subplot(grid[row, column : column + span])
-            for (row, column), span in zip(places, spans, strict=True)
-        ]
+        figure = Figure(figsize=(9, 2.8 * len(rows)))
+        boxes = []
+        for part, spans in zip(figure.subfigures(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
+            boxes += list(part.subplots(1, len(spans), width_ratios=spans, squeeze=False)[0])
         write_readout(readout, boxes[0])
         for plot, ax in zip(board.described, boxes[1:], strict=True):
             draw_plot(plot, curves, ax)

@@ -1,5 +1,7 @@
 """The board: how curves travel, and the figures that are drawn from the same description."""
 
+import io
+
 import matplotlib.figure
 import numpy as np
 import pytest
@@ -74,6 +76,17 @@ def test_axes_are_logarithmic_and_have_a_legend_where_asked():
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["first", "second"]
 
 
+@pytest.mark.filterwarnings("error")
+def test_a_correlator_below_zero_is_no_obstacle_to_a_logarithmic_axis():
+    plot = Plot("p", "t", "C(t)", (Series("c", "C", marker=True),), ylog=True)
+    value, error = np.array([1.0, 0.1, 0.02, -0.01]), np.array([0.01, 0.01, 0.05, 0.02])
+    figure = curves_figure((plot,), {"c": (X, value, error)})
+    figure.savefig(io.BytesIO())
+    low, high = figure.axes[0].get_ylim()
+    assert 0.005 < low < 0.02 and 1.0 < high < 2.0
+    assert figure.axes[0].get_position().width > 0.5
+
+
 def test_an_image_shows_time_to_the_right():
     phi = np.zeros((6, 4))
     phi[5, 0] = 1.0
@@ -84,7 +97,7 @@ def test_an_image_shows_time_to_the_right():
 
 
 def test_a_row_has_twelve_twelfths():
-    assert rows_of_twelve([5, 7, 5, 4, 3]) == [(0, 0), (0, 5), (1, 0), (1, 5), (1, 9)]
+    assert rows_of_twelve([5, 7, 5, 4, 3]) == [[5, 7], [5, 4, 3]]
 
 
 def test_figures_show_what_the_board_shows():
@@ -92,7 +105,9 @@ def test_figures_show_what_the_board_shows():
     board = Board(curve, Plot("image", "t", "x", (Series("phi", "φ"),), image=True, span=3))
     curves = {"a": (X, X), "phi": np.ones((3, 2))}
     assert [ax.get_title() for ax in curves_figure(board.described, curves).axes] == ["curve"]
-    words, *others = board_figure(board, curves, {"number": "42", "facts": {"a": "b"}}).axes
+    words, *others = [
+        ax for part in board_figure(board, curves, {"number": "42", "facts": {"a": "b"}}).subfigs for ax in part.axes
+    ]
     assert [ax.get_title() for ax in others] == ["curve", "image"]
     assert {"42", "a", "b"} <= {text.get_text() for text in words.texts}
     assert board_figure(board, {}, {}), "nothing to show is no error"
