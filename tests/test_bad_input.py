@@ -430,13 +430,17 @@ TABLE = [
     ("fit_mass", lambda _: ncv.fit_mass(estimate(), 0, 4), ValueError, "L0 // 2 = 3"),
     ("fit_mass", lambda _: ncv.fit_mass(estimate(), 2, 3), ValueError, "needs 3 or more"),
     ("sigma_ratio", lambda _: ncv.sigma_ratio(np.ones(10), np.ones(5)), ValueError, "(10,) and (5,)"),
+    ("validation_rows", lambda _: ncv.validation_rows(ncv.Data.measure(None, ncv.MeanSquare(), ensemble()), 2.0),
+     ValueError, "must lie between 0 and 1"),
+    ("write_record", lambda folder: ncv.write_record(os.path.join(folder, "numbers.txt"), {}),
+     ValueError, "must end in .json or .csv"),
     ("register", lambda _: ncv.register(sum_of_squares), TypeError, "class"),
     ("register", lambda _: ncv.register(type("Phi4", (), {"__module__": "elsewhere"})),
      ValueError, "already registered"),
 ]  # fmt: skip
 
-# Results, made by `estimate`, `fit_mass` and `sample`, not by users; and two that take any theory and any numbers.
-HARMLESS = {"Estimate", "MassFit", "Chains", "SlowModes", "format_error"}
+# Results of `estimate`, `fit_mass` and `sample`; and three that take any theory, number or estimate.
+HARMLESS = {"Estimate", "MassFit", "Chains", "SlowModes", "format_error", "record"}
 
 
 def label(case):

@@ -197,7 +197,6 @@ def test_imports_within_a_part_come_from_lower_numbers(module):
 PUBLIC = arrows.public_names()
 
 
-@pytest.mark.xfail(reason="panels and paper still import names that ncv_lab/__init__.pyi does not list")
 def test_panels_and_paper_use_public_names():
     "What panels and paper import from other parts is public, or one of the tools in utils and plotting."
     parts = ("panels", "paper")
