@@ -12,9 +12,8 @@ import json
 import os
 import pkgutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -60,54 +59,72 @@ def register(
 ) -> type | Callable[[type], type]:
     """Class decorator: instances of this `eqx.Module` can be saved to a file and loaded again by class name.
 
-    `formerly` is the name that the class has in older files, and `renamed` gives {old name: new name} of its fields.
-    Raises `TypeError` for anything but a class, and `ValueError` if another package has registered the name.
+    Args:
+        cls: The class. Without it the decorator is called with the other arguments, `@register(formerly=...)`.
+        formerly: The name that the class has in older files.
+        renamed: The fields that have another name in older files, as {old name: new name}.
+
+    Raises:
+        TypeError: For anything but a class.
+        ValueError: If another package has registered a class of this name.
     """
-    if cls is None:
-        return partial(register, formerly=formerly, renamed=renamed)
+
+    def enter(cls: type) -> type:
+        _add_to_registry(cls)
+        if formerly is not None:
+            _FORMER_NAMES[formerly] = cls.__name__
+        if renamed is not None:
+            _FORMER_FIELDS[cls.__name__] = renamed
+        return cls
+
+    return enter if cls is None else enter(cls)
+
+
+def _add_to_registry(cls: type) -> None:
+    """Enter a class by its name. Raises `ValueError` if another package has entered one of the same name."""
     if not isinstance(cls, type):
         raise TypeError(f"register takes a class, got {cls!r}")
-    known = _REGISTRY.get(cls.__name__, cls)
-    # A notebook may define a class anew, as it does when a cell is run twice; two packages may not share a name.
-    if len({known.__module__, cls.__module__} - {"__main__"}) > 1:
-        raise ValueError(f"the name {cls.__name__!r} is already registered by {known.__module__}; rename your class")
+    name = cls.__name__
+    known = _REGISTRY.get(name, cls)
+    # A notebook may define a class anew, as it does when a cell is run twice: its module is __main__.
+    packages = {known.__module__, cls.__module__} - {"__main__"}
+    if len(packages) > 1:
+        raise ValueError(f"the name {name!r} is already registered by {known.__module__}; rename your class")
     _REGISTERED.add(cls)
-    if formerly is not None:
-        _FORMER_NAMES[formerly] = cls.__name__
-    if renamed is not None:
-        _FORMER_FIELDS[cls.__name__] = renamed
+    # The class of a package stays the one that files are read with, even if a notebook defines it anew.
     if cls.__module__ != "__main__" or known.__module__ == "__main__":
-        _REGISTRY[cls.__name__] = cls
-    return cls
+        _REGISTRY[name] = cls
 
 # %% ../../nbs/utils/03_files.ipynb #f60c9a84
 def pack(value: Any) -> tuple[Any, dict[str, np.ndarray]]:
-    """(description, arrays) of `value`: a registered module, an array, or a tuple, list or dict of these and plain
-    values.
+    """Take a value apart into a description, which JSON can hold, and a dictionary of arrays; `unpack` is the inverse.
 
-    Raises `TypeError` for anything else, such as a function or a class that was not registered.
+    Args:
+        value: A registered module, an array, a random key, a plain value (number, string, bool or None), or a tuple,
+            list or dict of these.
+
+    Returns:
+        The description and the arrays. Each array is named by its place, such as "value.theory.m2".
+
+    Raises:
+        TypeError: For anything else, such as a function or an instance of a class that was not registered.
     """
     arrays: dict[str, np.ndarray] = {}
-    return _describe(value, "value", arrays), arrays
+    description = _describe(value, "value", arrays)
+    return description, arrays
 
 
 def _describe(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
+    """The description of the value at `path`; its arrays are added to `arrays`."""
     if value is None or isinstance(value, (bool, int, float, str)):
         return value
     if isinstance(value, (tuple, list)):
-        return {
-            "tuple" if isinstance(value, tuple) else "list": [
-                _describe(item, f"{path}.{i}", arrays) for i, item in enumerate(value)
-            ]
-        }
+        kind = "tuple" if isinstance(value, tuple) else "list"
+        return {kind: [_describe(item, f"{path}.{i}", arrays) for i, item in enumerate(value)]}
     if isinstance(value, dict):
         return {"dict": {str(key): _describe(item, f"{path}.{key}", arrays) for key, item in value.items()}}
     if isinstance(value, (np.ndarray, np.generic, jax.Array)):
-        if jnp.issubdtype(getattr(value, "dtype", None), jax.dtypes.prng_key):
-            value, kind = jax.random.key_data(value), "key"
-        else:
-            kind = "jax" if isinstance(value, jax.Array) else "numpy"
-        arrays[path] = np.asarray(value)
+        kind, arrays[path] = _plain_array(value)
         return {kind: path}
     name = type(value).__name__
     if type(value) not in _REGISTERED:
@@ -115,31 +132,62 @@ def _describe(value: Any, path: str, arrays: dict[str, np.ndarray]) -> Any:
     fields = {field: _describe(item, f"{path}.{field}", arrays) for field, item in vars(value).items()}
     return {"module": name, "fields": fields}
 
+
+def _plain_array(value: np.ndarray | np.generic | jax.Array) -> tuple[str, np.ndarray]:
+    """Of which kind an array is, "key", "jax" or "numpy", and its numbers."""
+    if not isinstance(value, jax.Array):
+        return "numpy", np.asarray(value)
+    if jnp.issubdtype(value.dtype, jax.dtypes.prng_key):
+        return "key", np.asarray(jax.random.key_data(value))
+    return "jax", np.asarray(value)
+
 # %% ../../nbs/utils/03_files.ipynb #15fb346c
-def unpack(description: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """The inverse of `pack`; fields that a class has got since have their defaults. Raises `ValueError` if a class is
-    not registered or has other fields, or an array is missing."""
+def unpack(description: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    """Put together again what `pack` took apart; a field that the class got later has its default.
+
+    Args:
+        description: What `pack` described.
+        arrays: The arrays by name.
+
+    Returns:
+        The value.
+
+    Raises:
+        ValueError: If a class is not registered or has other fields, or if an array is missing.
+    """
     if not isinstance(description, dict):
         return description
-    (kind, content), *rest = description.items()
-    if kind in ("tuple", "list"):
-        return (tuple if kind == "tuple" else list)(unpack(item, arrays) for item in content)
+    if "module" in description:
+        return _build_module(description["module"], description["fields"], arrays)
+    kind, content = next(iter(description.items()))
+    if kind == "tuple":
+        return tuple(unpack(item, arrays) for item in content)
+    if kind == "list":
+        return [unpack(item, arrays) for item in content]
     if kind == "dict":
         return {key: unpack(item, arrays) for key, item in content.items()}
-    if kind in ("numpy", "jax", "key"):
-        if content not in arrays:
-            raise ValueError(f"the file holds no array {content!r} although its header names it")
-        array = np.array(arrays[content])
-        return array if kind == "numpy" else jnp.asarray(array) if kind == "jax" else jax.random.wrap_key_data(array)
-    cls = _class_named(content)
+    if content not in arrays:
+        raise ValueError(f"the file holds no array {content!r} although its header names it")
+    array = np.array(arrays[content])
+    if kind == "jax":
+        return jnp.asarray(array)
+    if kind == "key":
+        return jax.random.wrap_key_data(jnp.asarray(array))
+    return array
+
+
+def _build_module(name: str, described: dict[str, Any], arrays: Mapping[str, np.ndarray]) -> Any:
+    """An instance of the class `name` with the fields described; `__init__` is not called."""
+    cls = _class_named(name)
     new_names = _FORMER_FIELDS.get(cls.__name__, {})
-    fields = {new_names.get(name, name): item for name, item in rest[0][1].items()}
-    module = object.__new__(cls)
-    for field, item in (fields | _added_since(cls, fields)).items():
+    fields = {new_names.get(field, field): item for field, item in described.items()}
+    fields |= _added_since(cls, fields)
+    module: Any = object.__new__(cls)
+    for field, item in fields.items():
         object.__setattr__(module, field, unpack(item, arrays))
     return module
 
-
+# %% ../../nbs/utils/03_files.ipynb #48613db9
 def _class_named(name: str) -> type:
     """The registered class that has this name, or had it once. Raises `ValueError` if there is none."""
     if _FORMER_NAMES.get(name, name) not in _REGISTRY:
@@ -159,31 +207,47 @@ def _import_parts() -> None:
             import_module(f"ncv_lab.{part}.{module.name}")
 
 
-def _added_since(cls: type, fields: dict) -> dict:
-    """The fields of a class that a file does not have, described by their defaults. Raises `ValueError` if one has
-    none, or if the file has others."""
+def _added_since(cls: type, fields: dict[str, Any]) -> dict[str, Any]:
+    """The fields of a class that a file does not have, described by their defaults.
+
+    Raises `ValueError` if one of them has no default, or if the file has fields that the class does not have.
+    """
     known = {field.name for field in dataclasses.fields(cls)}
     parameters = inspect.signature(cls).parameters
-    added = {name: parameters[name].default for name in known - set(fields) if name in parameters}
-    if set(fields) | set(added) != known or inspect.Parameter.empty in added.values():
-        written, read = (", ".join(sorted(names)) for names in (fields, known))
+    defaults = {name: parameters[name].default for name in known - set(fields) if name in parameters}
+    complete = set(fields) | set(defaults) == known and inspect.Parameter.empty not in defaults.values()
+    if not complete:
         raise ValueError(
-            f"the file holds a {cls.__name__} of {written}; here it has {read}: another version wrote the file"
+            f"the file holds a {cls.__name__} of {', '.join(sorted(fields))}; here it has {', '.join(sorted(known))}: "
+            "another version wrote the file"
         )
-    return {name: _describe(default, name, {}) for name, default in added.items()}
+    return {name: _describe(default, name, {}) for name, default in defaults.items()}
 
 # %% ../../nbs/utils/03_files.ipynb #19443bd0
 def save_module(path: str | os.PathLike, value: Any, *, kind: str) -> None:
-    """Write `value` (see `pack`) to the safetensors file `path`, atomically. `kind` says what it is and is checked on
-    loading."""
+    """Write a value to a safetensors file, atomically.
+
+    Args:
+        path: The file; one that exists is replaced.
+        value: What `pack` can take apart.
+        kind: What the value is, such as "fit"; `load_module` checks it.
+
+    Raises:
+        TypeError: If the value holds what cannot be saved (see `pack`); no file is written then.
+        FileNotFoundError: If the folder does not exist.
+    """
     description, arrays = pack(value)
-    header = {"ncv_lab": json.dumps({"kind": kind, "format": 1, "content": description})}
+    content = {"kind": kind, "format": 1, "content": description}
+    ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     with atomic_write(path) as temporary:
-        save_file({name: np.asarray(array, order="C") for name, array in arrays.items()}, temporary, metadata=header)
+        save_file(ordered, temporary, metadata={"ncv_lab": json.dumps(content)})
 
 
 def load_module(path: str | os.PathLike, *, kind: str) -> Any:
-    """Read what `save_module` wrote. Raises `FileNotFoundError`, or `ValueError` for a damaged or foreign file."""
+    """Read what `save_module` wrote. `kind` must be the one it was written with.
+
+    Raises `FileNotFoundError`, or `ValueError` for a damaged file, a foreign one, or one of another kind.
+    """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
     try:

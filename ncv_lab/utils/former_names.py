@@ -7,24 +7,26 @@ __all__ = ['former_arguments']
 
 # %% ../../nbs/utils/04_former_names.ipynb #fn2
 import functools
+import sys
 import warnings
 from collections.abc import Callable
+from typing import Any
 
 # %% ../../nbs/utils/04_former_names.ipynb #fn5
-def former_arguments(**renamed: str) -> Callable[[type], type]:
+def former_arguments(**renamed: str) -> Callable[[Any], Any]:
     """Class decorator: `former_arguments(old="new")` accepts `old=...` for the argument and attribute `new`."""
 
-    def decorate(cls: type) -> type:
+    def decorate(cls: Any) -> Any:
         initialise = cls.__init__
 
         @functools.wraps(initialise)
-        def __init__(self, *args, **kwargs):
+        def initialise_with_new_names(self, *args, **kwargs):
             for old in renamed.keys() & kwargs.keys():
                 _warn(cls, old, renamed[old])
                 kwargs[renamed[old]] = kwargs.pop(old)
             initialise(self, *args, **kwargs)
 
-        cls.__init__ = __init__
+        cls.__init__ = initialise_with_new_names
         for old, new in renamed.items():
             setattr(cls, old, _former_attribute(old, new))
         return cls
@@ -33,6 +35,8 @@ def former_arguments(**renamed: str) -> Callable[[type], type]:
 
 
 def _former_attribute(old: str, new: str) -> property:
+    """A property that gives the attribute `new` and warns."""
+
     def get(self):
         _warn(type(self), old, new)
         return getattr(self, new)
@@ -41,4 +45,12 @@ def _former_attribute(old: str, new: str) -> property:
 
 
 def _warn(cls: type, old: str, new: str) -> None:
-    warnings.warn(f"{old!r} of {cls.__name__} is now {new!r}", DeprecationWarning, stacklevel=3)
+    """Warn at the line that used the old name: calls within this file, equinox and jaxtyping are passed over."""
+    here = sys._getframe()
+    frame, level = here, 1
+    while frame.f_back is not None:
+        package = frame.f_globals.get("__name__", "").partition(".")[0]
+        if frame.f_code.co_filename != here.f_code.co_filename and package not in ("equinox", "jaxtyping"):
+            break
+        frame, level = frame.f_back, level + 1
+    warnings.warn(f"{old!r} of {cls.__name__} is now {new!r}", DeprecationWarning, stacklevel=level)
