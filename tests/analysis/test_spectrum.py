@@ -10,7 +10,7 @@ from ncv_lab.analysis.estimate import estimate
 from ncv_lab.analysis.spectrum import effective_mass, fit_mass
 from ncv_lab.sampling.hmc import sample
 from ncv_lab.theory.action import Phi4
-from ncv_lab.theory.observables import Correlator, MeanSquare
+from ncv_lab.theory.observables import Correlator, MeanSquare, Observable
 
 
 def cosh(t, extent, A=0.25, m=0.194):
@@ -150,3 +150,23 @@ def test_the_mass_of_table_2():
     fit, raw = ncv.fit_mass(best), ncv.fit_mass(best.raw)
     assert abs(fit.m - 0.1940) < 3 * np.hypot(fit.m_error, 0.0004)
     assert fit.m_error < raw.m_error / 3 and fit.p_value > 0.001
+
+
+def test_any_observable_with_times_has_a_mass():
+    """A class of the user's own gives the masses that `Correlator` gives."""
+
+    class Mine(Observable):
+        def labels(self, shape):
+            return tuple(f"mine({t})" for t in self.times(shape))
+
+        def times(self, shape):
+            return tuple(range(shape[0] // 2 + 1))
+
+        def __call__(self, phi):
+            return Correlator()(phi)
+
+    theory = Phi4((8, 4), 0.3, 0.0)
+    ensemble = sample(theory, 1000, 0, n_chains=10, progress=False)
+    mine, standard = (estimate(theory, observable, ensemble) for observable in (Mine(), Correlator()))
+    assert fit_mass(mine).m == fit_mass(standard).m
+    np.testing.assert_array_equal(effective_mass(mine)[1], effective_mass(standard)[1])
