@@ -29,6 +29,11 @@ class FarNet(eqx.Module):
     def __init__(self, width: int, n_functions: int, *, key: PRNGKeyArray):
         self.net = OddNet(1, width, 1, n_functions, key=key)
 
+    @property
+    def n_functions(self) -> int:
+        """The number of far legs K."""
+        return self.net.n_functions
+
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "... K"]:
         """The far legs at each site."""
         return self.net(phi[..., None])

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
+from .control_variates import check_weights
 from ..theory.lattice import check_shape, correlate, volume
 from ..utils.files import register
 
@@ -117,7 +118,8 @@ class OddMLP(eqx.Module):
     width: int = eqx.field(static=True)
     depth: int = eqx.field(static=True)
     symmetric: bool | str = eqx.field(static=True)
-    kernels: Float[Array, "k n"] | Float[Array, "k 1 n"]
+    event_shape = ()
+    kernels: Float[Array, "*k width n"]
     hidden: tuple[Float[Array, "width width"], ...]
     last: Float[Array, " width"] | None
 
@@ -137,18 +139,23 @@ class OddMLP(eqx.Module):
         self.symmetric = symmetric
         self.kernels, self.hidden, self.last = _initial_weights(self, key)
 
-    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
-        """(g, div g) on one configuration: g of the lattice shape, div g = sum_x dg_x/dphi_x, exact, in O(V log V).
+    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "*k"]]:
+        """(g, div g) on one configuration, div g = sum_x dg_x/dphi_x exact, in O(V log V) operations.
 
-        At depth 0 with weights (n, k) they are (k, *shape) and (k,).
+        g has the lattice shape and div g the shape (); with a matrix of weights (n, k), (k, *shape) and (k,).
         """
         self._check(phi)
-        kernels = unfold(self.kernels.reshape(-1, self.kernels.shape[-1]), self.shape, self.symmetric)
+        if self.kernels.ndim == 3:
+            return jax.vmap(lambda kernels: self._evaluate(kernels, phi))(self.kernels)
+        return self._evaluate(self.kernels, phi)
+
+    def _evaluate(self, weights: Float[Array, "width n"], phi: Float[Array, "..."]):
+        """(g, div g) for the given weights of the first layer."""
+        kernels = unfold(weights, self.shape, self.symmetric)
         h = jax.vmap(correlate, (0, None))(kernels, phi)
         origin = kernels[(slice(None), *[0] * phi.ndim)]
         if self.depth == 0:
-            div = phi.size * origin
-            return (h, div) if self.kernels.ndim == 3 else (h[0], div[0])
+            return h[0], phi.size * origin[0]
         g, dg = pointwise(h.reshape(self.width, -1).T, origin, self.hidden, self.last)
         return g.reshape(phi.shape), dg.sum()
 
@@ -165,26 +172,28 @@ class OddMLP(eqx.Module):
         return fold((-correlate(dS, phi)).at[(0,) * phi.ndim].add(phi.size), self.symmetric)
 
     @property
+    def n_features(self) -> int:
+        """At depth 0, the number of features, one for each independent weight of the kernel."""
+        self._needs_depth_0()
+        return n_weights(self.shape, self.symmetric)
+
+    @property
     def weights(self) -> Float[Array, "n ..."] | None:
-        """At depth 0, the weights: (n,), or (n, k) for k fields at once. None at another depth."""
+        """At depth 0, the weights (n,), zeros at first, or (n, k); None for a deeper network."""
         if self.depth:
             return None
         return self.kernels[:, 0].T if self.kernels.ndim == 3 else self.kernels[0]
 
     def with_weights(self, weights: Float[Array, "n ..."] | None) -> "OddMLP":
-        """At depth 0, this field with other weights: (n,) for one field, (n, k) for k fields at once, None for zeros.
-
-        Raises `TypeError` at another depth, or for another number of weights.
-        """
+        """At depth 0, this field with the given weights (n,) or (n, k); with None, zeros as it was made."""
         self._needs_depth_0()
-        n = n_weights(self.shape, self.symmetric)
+        weights = check_weights(weights, self.n_features)
         if weights is None:
-            weights = jnp.zeros(n)
-        if weights.ndim not in (1, 2) or len(weights) != n:
-            raise TypeError(
-                f"the weights have shape {weights.shape}; expected ({n},), or ({n}, k) for k fields at once"
-            )
-        kernels = weights[None, :] if weights.ndim == 1 else weights.T[:, None, :]
+            kernels = jnp.zeros((1, self.n_features))
+        elif weights.ndim == 1:
+            kernels = weights[None, :]
+        else:
+            kernels = weights.T[:, None, :]
         return eqx.tree_at(lambda net: net.kernels, self, kernels)
 
     def _check(self, phi: Float[Array, "..."]):

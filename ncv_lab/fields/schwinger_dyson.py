@@ -17,9 +17,9 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from .control_variates import n_features
-from .local_functions import Jet, jet, summed_jet
-from .odd_mlp import fold
+from .control_variates import check_weights, count_features
+from .local_functions import Jet, jet, n_functions, summed_jet
+from .odd_mlp import fold, n_weights
 from .smearing import Smearing
 from ..theory.lattice import check_shape, correlate, mirror_counts, slice_sums, spatial_volume
 from ..utils.files import register
@@ -35,42 +35,43 @@ class BasisField(eqx.Module):
     shape: eqx.AbstractVar[tuple[int, ...]]
     weights: eqx.AbstractVar[Float[Array, "n ..."] | None]
     is_linear = True
+    event_shape = ()
 
     @abstractmethod
     def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
         """The numbers whose product with the weights is f of Eq. (5), for the configuration `phi` with `dS` =
         dS/dphi."""
 
+    @property
+    def n_features(self) -> int:
+        """The number of features; a subclass that knows it says so, otherwise they are counted by tracing."""
+        return count_features(self, self.shape)
+
     def with_weights(self, weights: Float[Array, "n ..."] | None) -> "BasisField":
-        """This field with other weights: (n,) for one field, (n, k) for k fields at once, or None for none."""
+        """This field with the given weights (n,) or (n, k); with None, the field as it was made."""
+        weights = check_weights(weights, self.n_features)
         return eqx.tree_at(lambda field: field.weights, self, weights, is_leaf=lambda leaf: leaf is None)
 
     def profile(self, basis: Float[np.ndarray, "tau k"]) -> Float[np.ndarray, "n m"]:
         """How features over time offsets combine if their weights are restricted to a basis in tau; the identity if
         there are none."""
-        return np.eye(self.size)
+        return np.eye(self.n_features)
 
-    @property
-    def size(self) -> int:
-        """The number of features."""
-        return n_features(self, self.shape)
-
-    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "..."]]:
+    def __call__(self, phi: Float[Array, "..."]) -> tuple[Float[Array, "..."], Float[Array, "*k"]]:
         """(g, div g): f is div g - g dS, so its value at dS = 0 is div g and its slope in dS is -g.
 
-        With weights (n, k) they are (k, *shape) and (k,). Raises `ValueError` if there are no weights.
+        g has the lattice shape and div g the shape (); with a matrix of weights (n, k), (k, *shape) and (k,).
         """
         if self.weights is None:
             raise ValueError(f"this {type(self).__name__} has no weights yet; fit it, or use with_weights")
-        if self.weights.ndim == 2:
-            one = lambda column: self.with_weights(column)(phi)
-            return jax.vmap(one, in_axes=1)(self.weights)
 
-        def f(dS):
-            return self.features(phi, dS) @ self.weights
+        def evaluate(weights: Float[Array, " n"]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
+            """(g, div g) for one vector of weights."""
+            f = lambda dS: self.features(phi, dS) @ weights
+            div, minus_g = jax.value_and_grad(f)(jnp.zeros_like(phi))
+            return -minus_g, div
 
-        div, minus_g = jax.value_and_grad(f)(jnp.zeros_like(phi))
-        return -minus_g, div
+        return evaluate(self.weights) if self.weights.ndim == 1 else jax.vmap(evaluate, 1)(self.weights)
 
 # %% ../../nbs/fields/06_schwinger_dyson.ipynb #8458e0b5
 def slice_waves(shape: Sequence[int], momentum: Sequence[int] | None) -> Float[np.ndarray, "parts V_sp"]:
@@ -118,6 +119,11 @@ class Powers(eqx.Module):
         if not self.powers or not all(isinstance(n, int) and n > 0 and n % 2 for n in self.powers):
             raise ValueError(f"powers = {self.powers!r} must be odd positive integers, for example (1, 3)")
 
+    @property
+    def n_functions(self) -> int:
+        """The number of powers K."""
+        return len(self.powers)
+
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "... K"]:
         """The powers of the field at each site."""
         return jnp.stack([phi**n for n in self.powers], axis=-1)
@@ -146,6 +152,12 @@ class Gated(BasisField):
         self.momentum = None if momentum is None else tuple(momentum)
         self.weights = None
 
+    @property
+    def n_features(self) -> int:
+        """The number of features: one for each time offset, local function and far leg."""
+        n_local = n_functions(self.local, len(self.smearing.kernels))
+        return (self.shape[0] // 2 + 1) * n_local * n_functions(self.far)
+
     def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
         """sum_x0 D_m(x0) psibar_k(x0 +- tau), and for tau = 0 the term from the derivative of the far leg."""
         waves = slice_waves(self.shape, self.momentum)
@@ -157,7 +169,7 @@ class Gated(BasisField):
 
     def profile(self, basis: Float[np.ndarray, "tau k"]) -> Float[np.ndarray, "n m"]:
         """The leading pair (m, k) = (0, 0), the linear field, keeps all offsets; the others take the basis."""
-        n_tau, n_functions = len(basis), self.size // len(basis)
+        n_tau, n_functions = len(basis), self.n_features // len(basis)
         every = along_tau(basis, self.shape[0], n_functions).reshape(n_tau * n_functions, -1, n_functions)
         leading = np.kron(np.eye(n_tau), np.eye(n_functions, 1))
         return np.concatenate([leading, every[:, :, 1:].reshape(len(leading), -1)], axis=1)
@@ -195,6 +207,11 @@ class Gradient(BasisField):
         self.momentum = None if momentum is None else tuple(momentum)
         self.weights = None
 
+    @property
+    def n_features(self) -> int:
+        """The number of features: one for each time offset and local function."""
+        return (self.shape[0] // 2 + 1) * n_functions(self.local, len(self.smearing.kernels))
+
     def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
         """The three terms of f in the order they are written above."""
         waves = slice_waves(self.shape, self.momentum)
@@ -205,7 +222,7 @@ class Gradient(BasisField):
 
     def profile(self, basis: Float[np.ndarray, "tau k"]) -> Float[np.ndarray, "n m"]:
         """All functions take the basis."""
-        return along_tau(basis, self.shape[0], self.size // len(basis))
+        return along_tau(basis, self.shape[0], self.n_features // len(basis))
 
     def _touching(self, slopes: Float[Array, "J M"], waves: Float[np.ndarray, "parts V_sp"]) -> Float[Array, "tau M"]:
         kernels = self.smearing.positions.reshape(len(slopes), self.shape[0], -1)
@@ -227,6 +244,11 @@ class Contact(BasisField):
     def __init__(self, smearing: Smearing, local: Callable):
         self.shape, self.smearing, self.local, self.weights = smearing.shape, smearing, local, None
 
+    @property
+    def n_features(self) -> int:
+        """The number of features: one for each local function."""
+        return n_functions(self.local, len(self.smearing.kernels))
+
     def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
         """sum_z (L e_m)(z)."""
         return generate(self.local, self.smearing, phi, dS, np.ones((1, phi.size))).generated[0, 0]
@@ -242,6 +264,11 @@ class TanhSteps(eqx.Module):
         self.widths = jnp.asarray(widths, float)
         if self.widths.ndim != 1 or not (self.widths > 0).all():
             raise ValueError(f"widths = {widths!r} must be positive numbers")
+
+    @property
+    def n_functions(self) -> int:
+        """The number of functions H."""
+        return len(self.widths) + 1
 
     def __call__(self, M: Float[Array, ""]) -> Float[Array, " H"]:
         """The functions at one M."""
@@ -260,6 +287,11 @@ class Magnetic(BasisField):
 
     def __init__(self, smearing: Smearing, local: Callable, steps: Callable):
         self.shape, self.smearing, self.local, self.steps, self.weights = smearing.shape, smearing, local, steps, None
+
+    @property
+    def n_features(self) -> int:
+        """The number of features: one for each function of M and local function."""
+        return n_functions(self.steps) * n_functions(self.local, len(self.smearing.kernels))
 
     def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
         """h'(M) mean(a_m) + h(M) sum_x (slope of a_m - a_m dS)."""
@@ -286,6 +318,11 @@ class Direct(BasisField):
     def __init__(self, shape: Sequence[int], powers: Sequence[int] = (1, 3), *, symmetric: bool | str = True):
         self.shape, self.powers, self.symmetric, self.weights = check_shape(shape), tuple(powers), symmetric, None
 
+    @property
+    def n_features(self) -> int:
+        """The number of features: one for each power and independent offset."""
+        return len(self.powers) * n_weights(self.shape, self.symmetric)
+
     def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
         """For each power n and offset y: delta_{y 0} sum_x n phi_x^(n-1) - sum_x phi_{x+y}^n dS_x."""
         origin = (0,) * phi.ndim
@@ -310,6 +347,11 @@ class TwoPoint(BasisField):
     def __init__(self, smearing: Smearing, local: Callable, *, symmetric: bool = True):
         self.shape, self.smearing, self.local, self.symmetric = smearing.shape, smearing, local, symmetric
         self.weights = None
+
+    @property
+    def n_features(self) -> int:
+        """The number of features: one for each local function and independent offset."""
+        return n_functions(self.local, len(self.smearing.kernels)) * n_weights(self.shape, self.symmetric)
 
     def features(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, " n"]:
         """sum_x (slope of a_m - a_m dS) phi_{x+y} + delta_{y 0} sum_x a_m."""

@@ -93,6 +93,11 @@ class Smearing(eqx.Module):
 
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "... J"]:
         """l_j(x) = sum_y K_j(y) phi_{x+y}, with the kernels along the last axis."""
+        if phi.shape != self.shape:
+            raise ValueError(
+                f"the smearing acts on the lattice {self.shape} with one number at each site, got a configuration of "
+                f"shape {phi.shape}"
+            )
         multipliers = jnp.asarray(self.multipliers, phi.dtype)
         modes = jnp.fft.rfftn(phi)[None] * multipliers
         smeared = jnp.fft.irfftn(modes, s=self.shape, axes=tuple(range(1, phi.ndim + 1)))

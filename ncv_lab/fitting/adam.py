@@ -20,7 +20,7 @@ import optax
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from ..fields.control_variates import ControlVariate, VectorField, stein
+from ..fields.control_variates import ControlVariate, VectorField, control_variate_from_gradient
 from .data import Data, evaluate, sigma_ratio, validation_rows
 from .losses import LearnedShift, Loss
 from .result import Fit, Method
@@ -125,7 +125,7 @@ OPTIMISER = optax.scale_by_adam()
 def _batch_loss(trained, frozen, loss: Loss, phi, dS, values) -> Float[Array, ""]:
     weights, shift = trained
     field = eqx.combine(weights, frozen)
-    f = jax.vmap(partial(stein, field))(phi, dS)
+    f = jax.vmap(partial(control_variate_from_gradient, field))(phi, dS)
     return loss(values - f, shift if loss.learns_shift else jax.lax.stop_gradient(shift), weights)
 
 

@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Bool, Float, Int, UInt64
 
-from ..fields.control_variates import VectorField, stein
+from ..fields.control_variates import VectorField, control_variate_from_gradient
 from ..sampling.ensemble import Ensemble
 from ..theory.action import Theory, check_same_theory
 from ..theory.observables import Observable, as_observable, measure
@@ -174,7 +174,7 @@ def validation_rows(data: Data, fraction: float) -> Bool[np.ndarray, " n"]:
 # %% ../../nbs/fitting/02_data.ipynb #data-evaluate
 def evaluate(field: VectorField, data: Data, rows: slice | Int[np.ndarray, " m"] = slice(None)) -> Float[Array, " m"]:
     """f of Eq. (5) for a vector field, on all configurations of `data` or on some `rows` of it."""
-    return map_configs(eqx.Partial(stein, field), data.phi[rows], data.dS[rows])
+    return map_configs(eqx.Partial(control_variate_from_gradient, field), data.phi[rows], data.dS[rows])
 
 
 def sigma_ratio(values, improved) -> np.ndarray:

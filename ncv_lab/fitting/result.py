@@ -18,7 +18,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..fields.control_variates import ControlVariate, VectorField, is_linear, stein
+from ..fields.control_variates import ControlVariate, VectorField, is_linear, control_variate_from_gradient
 from .data import Data
 from ..sampling.ensemble import Ensemble
 from ..theory.action import Theory
@@ -97,7 +97,7 @@ class Fit:
     def _evaluate(self, phi: np.ndarray, dS: np.ndarray) -> np.ndarray:
         field = self.control.field
         if not is_linear(field):
-            return map_cores(eqx.Partial(stein, field), phi, dS)
+            return map_cores(eqx.Partial(control_variate_from_gradient, field), phi, dS)
         # The features do not depend on the weights. Without them the field is the one that was solved, so that the
         # compiled function of the solve serves here too.
         unsolved = field.with_weights(None)

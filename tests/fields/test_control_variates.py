@@ -2,6 +2,7 @@
 
 import functools
 
+import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -10,8 +11,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import ncv_lab as ncv
-from helpers import field, network
-from ncv_lab.fields.control_variates import ControlVariate, dense_divergence, is_linear, stein
+from helpers import compilations, field, network
+from ncv_lab.fields.control_variates import (
+    ControlVariate,
+    check_field,
+    control_variate_from_gradient,
+    dense_divergence,
+    is_linear,
+    n_features,
+)
 from ncv_lab.theory.lattice import khat_squared, volume
 from ncv_lab.utils.batching import map_configs
 
@@ -144,7 +152,7 @@ def test_control_variate_is_eq_5():
     theory, phi = ncv.Phi4((6, 4), 0.1, 24.0), field((6, 4))
     direct = 3 * (phi**2).sum() - (phi**3 * theory.gradient(phi)).sum()
     np.testing.assert_allclose(ncv.control_variate(Cubic(), theory, phi), direct, rtol=1e-13)
-    np.testing.assert_allclose(stein(Cubic(), phi, theory.gradient(phi)), direct, rtol=1e-13)
+    np.testing.assert_allclose(control_variate_from_gradient(Cubic(), phi, theory.gradient(phi)), direct, rtol=1e-13)
     np.testing.assert_allclose(ControlVariate(ncv.FunctionField(lambda p: p**3), theory)(phi), direct, rtol=1e-13)
 
 
@@ -188,15 +196,130 @@ def test_a_sum_of_linear_fields_is_linear():
     features = total.features(phi, dS)
     weights = field(features.shape, 2)
     assert features.shape == (3 + 9 + 20,)
-    np.testing.assert_allclose(features @ weights, stein(total.with_weights(weights), phi, dS), atol=1e-11)
+    f = control_variate_from_gradient(total.with_weights(weights), phi, dS)
+    np.testing.assert_allclose(features @ weights, f, atol=1e-11)
 
 
-def test_a_matrix_of_weights_gives_a_vector():
-    theory, net, phi = ncv.Phi4((6, 4), 0.1, 24.0), ncv.OddMLP((6, 4), depth=0, symmetric=True), field((6, 4))
-    weights = field((12, 5), 1)
-    both = ControlVariate(net, theory, weights)(phi)
-    single = [ncv.control_variate(net.with_weights(column), theory, phi) for column in weights.T]
-    np.testing.assert_allclose(both, single, atol=1e-11)
+# ---- weights in the field ----
+
+
+def linear_fields():
+    "One field of each family that is linear in its weights, on one lattice."
+    shape = (5, 4)
+    smearing = ncv.Smearing(shape, [ncv.Shell(0), ncv.Gaussian(0.4)])
+    even, odd = (ncv.Polynomials(2, degrees, jnp.array([0.5, 1.0])) for degrees in ((0, 2), (1, 3)))
+    fields = {f"OddMLP {s}": ncv.OddMLP(shape, depth=0, symmetric=s) for s in (False, True, "time")}
+    fields["Gated"] = ncv.Gated(smearing, even, ncv.Powers((1, 3)))
+    fields["Gated with a function"] = ncv.Gated(smearing, jnp.square, lambda phi: jnp.stack([phi], axis=-1))
+    fields["Gradient"] = ncv.Gradient(smearing, odd, momentum=(1,))
+    fields["Contact"] = ncv.Contact(smearing, even)
+    fields["Magnetic"] = ncv.Magnetic(smearing, even, ncv.TanhSteps([0.1, 0.5]))
+    fields["Direct"] = ncv.Direct(shape, (1, 3), symmetric="time")
+    fields["TwoPoint"] = ncv.TwoPoint(smearing, even)
+    fields["SumField"] = ncv.SumField(fields["OddMLP time"], ncv.SumField(fields["Gated"], fields["Contact"]))
+    fields["Neural"] = ncv.NeuralSchwingerDyson(shape, width=3, n_functions=2, key=jax.random.key(0))
+    fields["ThirdParty"] = ThirdParty(shape)
+    return fields
+
+
+class ThirdParty(ncv.BasisField):
+    "Two odd powers; how many features it has is not declared."
+
+    shape: tuple[int, ...] = eqx.field(static=True)
+    weights: jax.Array | None = None
+
+    def features(self, phi, dS):
+        return jnp.stack([(n * phi ** (n - 1) - phi**n * dS).sum() for n in (3, 5)])
+
+
+LINEAR = list(linear_fields())
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_the_field_holds_its_weights(name):
+    field_as_made = linear_fields()[name]
+    n = n_features(field_as_made, (5, 4))
+    phi, dS = field((5, 4)), field((5, 4), 1)
+    assert is_linear(field_as_made) and field_as_made.features(phi, dS).shape == (n,)
+    for shape in ((n,), (n, 1), (n, 3)):
+        weights = field(shape, 2)
+        weighted = field_as_made.with_weights(weights)
+        np.testing.assert_array_equal(weighted.weights, weights)
+        g, div = jax.jit(lambda phi, weighted=weighted: weighted(phi))(phi)
+        assert g.shape == (*shape[1:], 5, 4) and div.shape == shape[1:]
+        f = np.asarray(weighted.features(phi, dS) @ weights)
+        scale = np.abs(field_as_made.features(phi, dS)).max() * n
+        np.testing.assert_allclose(div - jnp.tensordot(g, dS, 2), f, rtol=0, atol=1e-10 * max(scale, 1))
+        np.testing.assert_allclose(control_variate_from_gradient(weighted, phi, dS), f, rtol=0, atol=1e-10 * scale)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_a_field_without_weights_is_the_field_as_made(name):
+    "Same structure, shapes, static parts and arrays, so that nothing that was compiled for it is compiled again."
+    field_as_made = linear_fields()[name]
+    n = n_features(field_as_made, (5, 4))
+    for shape in ((n,), (n, 2)):
+        again = field_as_made.with_weights(field(shape)).with_weights(None)
+        assert type(again) is type(field_as_made)
+        assert jax.tree.structure(again) == jax.tree.structure(field_as_made)
+        assert eqx.tree_equal(again, field_as_made)
+
+
+@pytest.mark.parametrize("name", LINEAR)
+def test_weights_of_a_wrong_shape_are_refused(name):
+    field_as_made = linear_fields()[name]
+    n = n_features(field_as_made, (5, 4))
+    for shape in ((n + 1,), (n, 2, 2)):
+        with pytest.raises(ValueError, match=f"the field has {n} features, got weights of shape"):
+            field_as_made.with_weights(jnp.ones(shape))
+
+
+def test_features_are_compiled_once_for_all_weights():
+    configs = field((3, 5, 4))
+    net = linear_fields()["SumField"]
+    map_configs(net.features, configs, configs)
+    solved = net.with_weights(field((net.n_features, 2)))
+    with compilations() as found:
+        map_configs(solved.with_weights(None).features, configs, configs)
+    assert not found
+
+
+def test_a_sum_that_lacks_weights_has_none():
+    fields = linear_fields()
+    assert ncv.SumField(fields["OddMLP time"], fields["Gated"]).weights is None
+    assert ncv.SumField(fields["OddMLP time"], fields["OddMLP True"]).weights.shape == (12,)
+    assert network((6, 4), 1).weights is None
+
+
+def test_a_control_variate_gives_its_weights_to_the_field():
+    theory, phi = ncv.Phi4((5, 4), 0.1, 24.0), field((5, 4))
+    for name, linear in linear_fields().items():
+        weights = field((n_features(linear, (5, 4)), 3), 1)
+        control = ControlVariate(linear, theory, weights)
+        np.testing.assert_array_equal(control.weights, weights)
+        np.testing.assert_array_equal(control.field.weights, weights)
+        single = [ncv.control_variate(linear.with_weights(column), theory, phi) for column in weights.T]
+        np.testing.assert_allclose(control(phi), single, rtol=1e-9, err_msg=name)
+        np.testing.assert_allclose(ncv.control_variate(control.field, theory, phi), single, rtol=1e-9, err_msg=name)
+    assert ControlVariate(network((5, 4), 1), theory).weights is None
+    assert ControlVariate(linear_fields()["Gated"], theory).weights is None
+
+
+class Vector(ncv.Theory):
+    "A theory with three numbers at each site."
+
+    shape: tuple[int, ...] = (5, 4, 3)
+    event_shape = (3,)
+
+    def action(self, phi):
+        return (phi**2).sum()
+
+
+def test_a_field_for_other_components_is_refused():
+    check_field(Cubic(), Vector())
+    for linear in linear_fields().values():
+        with pytest.raises(ValueError, match=r"components of shape \(\) at each site, the theory has \(3,\)"):
+            ControlVariate(linear, Vector())
 
 
 def test_jit_vmap_grad():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 import ncv_lab as ncv
 from helpers import field, network
-from ncv_lab.fields.control_variates import stein
+from ncv_lab.fields.control_variates import control_variate_from_gradient
 from ncv_lab.fields.odd_mlp import arcsinh, fold, log, n_weights, unfold
 from ncv_lab.theory.lattice import translate, volume
 
@@ -203,7 +203,7 @@ def test_jit_vmap_grad(depth):
 def linear(shape, symmetric):
     "f and the features of the linear field as functions of (weights, phi, dS)."
     net = ncv.OddMLP(shape, depth=0, symmetric=symmetric)
-    return jax.jit(lambda w, phi, dS: stein(net.with_weights(w), phi, dS)), jax.jit(
+    return jax.jit(lambda w, phi, dS: control_variate_from_gradient(net.with_weights(w), phi, dS)), jax.jit(
         lambda w, phi, dS: net.features(phi, dS)
     )
 
@@ -223,7 +223,7 @@ def test_features_are_the_control_variates_of_unit_weights(symmetric):
     shape, net = (5, 4), ncv.OddMLP((5, 4), depth=0, symmetric=symmetric)
     phi, dS = field(shape), field(shape, 1)
     units = jnp.eye(n_weights(shape, symmetric))
-    direct = jax.vmap(lambda unit: stein(net.with_weights(unit), phi, dS))(units)
+    direct = jax.vmap(lambda unit: control_variate_from_gradient(net.with_weights(unit), phi, dS))(units)
     np.testing.assert_allclose(net.features(phi, dS), direct, atol=1e-11)
 
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 import ncv_lab as ncv
 from helpers import CORR, KEY, THEORY, assert_same_run, ensemble, field, leaves, net
-from ncv_lab.fields.control_variates import stein
+from ncv_lab.fields.control_variates import control_variate_from_gradient
 from ncv_lab.fitting.adam import descend, visiting_order
 from ncv_lab.fitting.data import Data, validation_rows
 
@@ -92,7 +92,7 @@ def test_steps_against_plain_optax(data, loss, batch_size):
     def step(trained, memory, rows):
         def objective(trained):
             field, shift = trained
-            f = jnp.stack([stein(field, data.phi[i], data.dS[i]) for i in rows])
+            f = jnp.stack([control_variate_from_gradient(field, data.phi[i], data.dS[i]) for i in rows])
             shift = shift if loss.learns_shift else jax.lax.stop_gradient(shift)
             penalty = sum(jnp.sum(leaf**2) for leaf in jax.tree.leaves(field))
             return jnp.mean((data.values[rows, 0] - f - shift) ** 2) + loss.l2 * penalty
