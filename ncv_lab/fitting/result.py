@@ -18,7 +18,7 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..fields.control_variates import ControlVariate, VectorField, is_linear, control_variate_from_gradient
+from ..fields.control_variates import ControlVariate, VectorField, control_variate_from_gradient, is_linear
 from .data import Data
 from ..sampling.ensemble import Ensemble
 from ..theory.action import Theory
