@@ -28,21 +28,23 @@ def check_shape(shape: Iterable[SupportsIndex]) -> tuple[int, ...]:
         raise TypeError(f"a lattice shape is a sequence of integers such as (20, 20), got {shape!r}") from None
     if not extents:
         raise ValueError("the lattice shape is empty; give at least the time extent, for example (20,)")
-    for axis, extent in enumerate(extents):
-        _check_integer(extent, axis, extents)
-        if extent == 1:
+    sizes = [_integer(extent, axis, extents) for axis, extent in enumerate(extents)]
+    for axis, size in enumerate(sizes):
+        if size == 1:
             raise ValueError(
                 f"axis {axis} of shape {extents} has extent 1: a site would be its own "
                 f"neighbour; drop that axis and use a lattice of {len(extents) - 1} dimension(s)"
             )
-        if extent < 1:
-            raise ValueError(f"axis {axis} of shape {extents} has extent {extent}; extents must be 2 or more")
-    return tuple(int(extent) for extent in extents)
+        if size < 1:
+            raise ValueError(f"axis {axis} of shape {extents} has extent {size}; extents must be 2 or more")
+    return tuple(sizes)
 
 
-def _check_integer(extent: object, axis: int, extents: tuple) -> None:
+def _integer(extent: object, axis: int, extents: tuple) -> int:
+    """An extent as an integer. Raises `TypeError` if it is none; True and 2.0 are none either."""
     if isinstance(extent, bool) or not isinstance(extent, (int, np.integer)):
         raise TypeError(f"extent {extent!r} of axis {axis} in shape {extents} is not an integer")
+    return int(extent)
 
 # %% ../../nbs/theory/01_lattice.ipynb #60512075
 def volume(shape: Sequence[SupportsIndex]) -> int:
@@ -54,7 +56,7 @@ def spatial_volume(shape: Sequence[SupportsIndex]) -> int:
     """The number of sites of one time slice, V_sp = V / L0 (1 in one dimension)."""
     return volume(shape[1:])
 
-# %% ../../nbs/theory/01_lattice.ipynb #16136f08
+# %% ../../nbs/theory/01_lattice.ipynb #873eae31
 def check_event_shape(event_shape: Iterable[SupportsIndex]) -> tuple[int, ...]:
     """The shape of the components at one site as a tuple of integers; () is a field of one number at each site.
 
@@ -64,11 +66,11 @@ def check_event_shape(event_shape: Iterable[SupportsIndex]) -> tuple[int, ...]:
         extents = tuple(event_shape)
     except TypeError:
         raise TypeError(f"an event shape is a sequence of integers such as (3,) or (), got {event_shape!r}") from None
-    for axis, extent in enumerate(extents):
-        _check_integer(extent, axis, extents)
-        if extent < 1:
-            raise ValueError(f"axis {axis} of the event shape {extents} has extent {extent}; extents must be 1 or more")
-    return tuple(int(extent) for extent in extents)
+    sizes = [_integer(extent, axis, extents) for axis, extent in enumerate(extents)]
+    for axis, size in enumerate(sizes):
+        if size < 1:
+            raise ValueError(f"axis {axis} of the event shape {extents} has extent {size}; extents must be 1 or more")
+    return tuple(sizes)
 
 
 def count_axes(phi: Float[Array, "..."], n_axes: int | None) -> int:
@@ -123,7 +125,7 @@ def laplacian(phi: Float[Array, "..."], *, n_axes: int | None = None) -> Float[A
     """
     return neighbour_sum(phi, n_axes=n_axes) - 2 * count_axes(phi, n_axes) * phi
 
-# %% ../../nbs/theory/01_lattice.ipynb #4855eeca
+# %% ../../nbs/theory/01_lattice.ipynb #4408e2f2
 def along_axis(values: Array | np.ndarray, axis: int, n_axes: int) -> Array | np.ndarray:
     """A vector as an array of `n_axes` axes that varies along one of them and has extent 1 along the others."""
     shape = [1] * n_axes
@@ -191,5 +193,5 @@ def slice_sums(values: Float[Array, "L0 ... M"], waves: Float[np.ndarray, "parts
 
 # %% ../../nbs/theory/01_lattice.ipynb #4262040b
 def mirror_counts(extent: int) -> np.ndarray:
-    """How many of y and -y differ on a periodic axis, for y = 0..extent // 2: 1 or 2."""
+    """How many displacements y = 0..extent // 2 stands for, itself and its mirror image -y: 2, or 1 if both are one."""
     return np.where(2 * np.arange(extent // 2 + 1) % extent == 0, 1, 2)
