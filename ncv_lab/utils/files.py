@@ -187,7 +187,7 @@ def _build_module(name: str, described: dict[str, Any], arrays: Mapping[str, np.
         object.__setattr__(module, field, unpack(item, arrays))
     return module
 
-# %% ../../nbs/utils/03_files.ipynb #90b919d0
+# %% ../../nbs/utils/03_files.ipynb #48613db9
 def _class_named(name: str) -> type:
     """The registered class that has this name, or had it once. Raises `ValueError` if there is none."""
     if _FORMER_NAMES.get(name, name) not in _REGISTRY:
