@@ -21,6 +21,16 @@ def field(shape, seed=0):
     return jax.random.normal(jax.random.key(seed), shape)
 
 
+def ar1(a, n_chains, n_draws, seed=0, shape=()):
+    "Stationary chains (chain, draw, *shape) with rho(t) = a^t and unit variance."
+    noise = np.random.default_rng(seed).normal(size=(n_draws, n_chains, *shape))
+    x = np.empty_like(noise)
+    x[0] = noise[0]
+    for n in range(1, n_draws):
+        x[n] = a * x[n - 1] + (1 - a**2) ** 0.5 * noise[n]
+    return np.moveaxis(x, 0, 1)
+
+
 @functools.cache
 def network(shape, depth, symmetric=False, width=3):
     "A network in which every weight counts."

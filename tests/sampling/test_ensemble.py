@@ -1,62 +1,24 @@
-"""Ensemble: autocorrelation, splitting, files, warnings."""
+"""Ensemble: its parts, its history and warnings, its files."""
 
+import json
 import re
-import warnings
 
 import h5py
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ncv_lab.sampling.autocorrelation import autocorrelation, drift, tau_int
-from ncv_lab.sampling.ensemble import Ensemble, load_ensemble
+from helpers import ar1
+from ncv_lab.sampling.ensemble import Ensemble, issue_warnings, load_ensemble
 from ncv_lab.theory.action import Phi4, as_theory
+from ncv_lab.theory.lattice import laplacian
 
 THEORY = Phi4((4, 3), m2=0.1, lam=0.5)
 
 
-def ar1(a: float, n_chains: int, n_draws: int, seed: int = 0, shape=()) -> np.ndarray:
-    """Stationary chains (chain, draw, *shape) with rho(t) = a^t."""
-    noise = np.random.default_rng(seed).normal(size=(n_draws, n_chains, *shape))
-    x = [noise[0]]
-    for xi in noise[1:]:
-        x.append(a * x[-1] + (1 - a**2) ** 0.5 * xi)
-    return np.moveaxis(np.array(x), 0, 1)
-
-
 def make(n_chains: int = 4, n_draws: int = 10) -> Ensemble:
     return Ensemble.from_configs(ar1(0.0, n_chains, n_draws, shape=THEORY.shape), THEORY)
-
-
-@pytest.mark.parametrize("a", [-0.3, 0.0, 0.5, 0.9])
-def test_tau_int_is_that_of_an_ar1_chain(a):
-    tau, error = tau_int(ar1(a, 20, 5000))
-    exact = (1 + a) / (1 - a) / 2
-    assert abs(tau - exact) < 4 * error + 0.01 * exact, (tau, error, exact)
-
-
-def test_the_error_of_tau_int_is_right():
-    values = np.array([tau_int(ar1(0.6, 4, 1000, seed)) for seed in range(60)])
-    assert 0.7 < values[:, 0].std() / values[:, 1].mean() < 1.4
-
-
-def test_autocorrelation_of_constants_short_and_stuck_chains():
-    assert abs(tau_int(np.full((2, 30), 0.1))[0] - 0.5) < 0.1
-    assert tau_int(np.ones((5, 1)))[0] >= 0.5
-    assert autocorrelation(ar1(0.5, 1, 50)[0]).shape == (50,)
-    # Chains that sit in different places never decorrelate, however quiet each of them is.
-    stuck = ar1(0.0, 4, 200) + 10 * np.arange(4)[:, None]
-    assert tau_int(stuck)[0] > 50
-
-
-@pytest.mark.parametrize("shape", [(1, 8), (1, 40), (1, 400), (10, 8), (10, 40), (20, 100)])
-def test_independent_configurations_are_not_accused(shape):
-    for seed in range(20):
-        with warnings.catch_warnings():
-            warnings.simplefilter("error")
-            for series in (ar1(0.0, *shape, seed), ar1(0.0, *shape, seed) ** 2):
-                tau, error = tau_int(series)
-                assert tau - 2 * error <= max(2.0, shape[1] / 50) and abs(drift(series)) < 5
 
 
 def test_cold_and_slow_chains_are_named():
@@ -66,7 +28,12 @@ def test_cold_and_slow_chains_are_named():
     slow = ar1(0.97, 20, 300, shape=THEORY.shape)
     with pytest.warns(UserWarning, match="tau_int of"):
         ensemble = Ensemble.from_configs(slow, THEORY)
-    assert "PROBLEM" in repr(ensemble)
+    assert "WARNING" in repr(ensemble)
+    with pytest.warns(UserWarning) as caught:
+        assert issue_warnings(ensemble) is ensemble
+    assert tuple(str(one.message) for one in caught) == ensemble.warnings
+    with pytest.warns(DeprecationWarning, match=r"Ensemble\.warnings"):
+        assert ensemble.problems == ensemble.warnings
 
 
 def test_shapes_flat_and_fingerprints():
@@ -122,8 +89,6 @@ def test_select():
         (lambda: make().select(chains=7), ValueError, "use 0 to 3"),
         (lambda: make().select(draws=[]), ValueError, "selects nothing"),
         (lambda: make().extend(8), ValueError, "cannot be continued"),
-        (lambda: tau_int(np.array([1.0, np.nan])), ValueError, "finite"),
-        (lambda: tau_int(np.ones((2, 2, 2))), ValueError, "(chain, draw)"),
         (lambda: load_ensemble("/nowhere/run.h5"), FileNotFoundError, "there is no file"),
         (lambda: make().save("/nowhere/run.h5"), FileNotFoundError, "create it first"),
     ],
@@ -177,3 +142,43 @@ def test_the_summary_is_one_screen():
 
 def test_configs_of_jax_are_welcome():
     assert Ensemble.from_configs(jax.numpy.ones((2, 4, 3)), THEORY).n_configs == 2
+
+
+# ---- components at a site ----
+
+
+def free(phi):
+    "Free components, phi of shape (4, 3, N)."
+    return jnp.sum(phi * (0.3 * phi - laplacian(phi, n_axes=2))) / 2
+
+
+COMPONENTS = as_theory(free, (4, 3), event_shape=(2,))
+
+
+def test_an_ensemble_with_components():
+    ensemble = Ensemble.from_configs(ar1(0.0, 4, 50, shape=(4, 3, 2)), COMPONENTS)
+    assert ensemble.shape == (4, 3, 2) and ensemble.flat.shape == (200, 4, 3, 2)
+    assert "on 4 x 3 with components of shape (2,)" in repr(ensemble) and not ensemble.warnings
+    assert Ensemble.from_configs(ensemble.flat, COMPONENTS).n_configs == 200
+    with pytest.raises(ValueError, match=r"lattice shape \(4, 3\) and the event shape \(2,\)"):
+        Ensemble.from_configs(np.ones((5, 4, 3)), COMPONENTS)
+
+
+def test_a_file_knows_the_axes_of_the_lattice(tmp_path):
+    path = tmp_path / "run.h5"
+    ensemble = Ensemble.from_configs(ar1(0.0, 4, 50, shape=(4, 3, 2)), COMPONENTS)
+    ensemble.save(path)
+    assert (load_ensemble(path, theory=COMPONENTS).configs == ensemble.configs).all()
+    three_axes = as_theory(lambda phi: (phi**2).sum(), (4, 3, 2))
+    with pytest.raises(ValueError, match=r"theory has the lattice shape \(4, 3, 2\), the file .* event shape \(2,\)"):
+        load_ensemble(path, theory=three_axes)
+
+
+def test_a_file_without_an_event_shape_holds_a_scalar_field(tmp_path):
+    path = tmp_path / "run.h5"
+    make().save(path)
+    with h5py.File(path, "r+") as file:
+        header = json.loads(file.attrs["ncv_lab"])
+        del header["event_shape"]
+        file.attrs["ncv_lab"] = json.dumps(header)
+    assert (load_ensemble(path).configs == make().configs).all()

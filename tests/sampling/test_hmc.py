@@ -1,6 +1,7 @@
 """HMC: exactness against known answers, blackjax as an oracle, determinism, continuation, bad input."""
 
 import re
+from pathlib import Path
 
 import blackjax
 import equinox as eqx
@@ -11,12 +12,14 @@ import pytest
 
 from ncv_lab.sampling.autocorrelation import tau_int
 from ncv_lab.sampling.ensemble import load_ensemble
-from ncv_lab.sampling.hmc import HMC, ExactGaussian, sample
+from ncv_lab.sampling.hmc import HMC, ExactGaussian, advance, init, normal, piece_size, sample, sample_steps, step
 from ncv_lab.theory.action import Phi4, Theory, as_theory
 from ncv_lab.theory.exact import chain_correlator, free_correlator
+from ncv_lab.theory.lattice import laplacian
 from ncv_lab.theory.observables import Correlator, MeanSquare, measure
 
 WEAK, STRONG = Phi4((6, 4), 0.1, 0.5), Phi4((6, 4), 0.1, 24.0)
+VERSION_0_1 = Path(__file__).resolve().parent.parent / "data" / "version_0_1"
 FOURIER = pytest.mark.parametrize("fourier", [True, False])
 
 
@@ -170,6 +173,87 @@ def test_moving_the_couplings_compiles_nothing(caplog):
         caplog.clear()
         sample(Phi4((5, 3), 0.2, 24.0), 200, 1, thin=2, n_chains=20, progress=False)
         assert "_advance" not in caplog.text
+
+
+def test_the_numbers_of_version_0_1():
+    "The same key gives the same configurations, bit for bit, as when the file was written."
+    ensemble = load_ensemble(VERSION_0_1 / "ensemble.h5")
+    again = sample(Phi4((6, 4), 0.1, 24.0), 200, 0, n_chains=10, thin=1, progress=False)
+    np.testing.assert_array_equal(again.configs, ensemble.configs)
+    assert str(again.sampler) == str(ensemble.sampler)
+    np.testing.assert_array_equal(ensemble.extend(50, progress=False).configs, again.extend(50, progress=False).configs)
+
+
+def test_a_step_is_pure():
+    chains = init(WEAK, 4, jax.random.key(0), HMC())
+    moved, delta_h = step(WEAK, chains)
+    again, _ = step(WEAK, chains)
+    assert delta_h.shape == (4,) and (int(chains.n_done), int(moved.n_done)) == (0, 1)
+    assert (moved.phi == again.phi).all() and (chains.phi == 0).all()
+    weight = np.exp(-np.asarray(delta_h))
+    assert moved.acceptance == pytest.approx(np.minimum(1, weight).mean())
+    assert moved.exp_dh == pytest.approx((weight.mean(), weight.std() / 2))
+
+
+@pytest.mark.parametrize("thin", [1, 3])
+def test_advance_is_many_steps(thin):
+    chains = eqx.tree_at(lambda c: c.thin, init(WEAK, 4, jax.random.key(0), HMC()), jnp.asarray(thin))
+    moved, piece = advance(WEAK, chains, 2)
+    assert piece.configs.shape == (2, 4, 6, 4) and piece.modes.shape == (2, 4, 4)
+    for i in range(2):
+        for _ in range(thin):
+            chains, _ = step(WEAK, chains)
+        np.testing.assert_allclose(piece.configs[i], chains.phi, atol=1e-12)
+    assert int(moved.n_done) == 2 * thin and moved.acceptance == pytest.approx(chains.acceptance)
+
+
+def test_progress_of_every_stage():
+    seen = list(sample_steps(WEAK, 120, 0, 4, n_thermal=60))
+    room = piece_size(seen[-1].chains)
+    assert room == 25 and [now.stage for now in seen] == 3 * ["thermalising"] + 8 * ["measuring tau_int"] + 2 * [
+        "sampling"
+    ]
+    assert [(now.done, now.total) for now in seen[:3]] == [(25, 60), (50, 60), (60, 60)]
+    assert [now.ensemble is None for now in seen] == 12 * [True] + [False]
+    expected = sample(WEAK, 120, 0, n_chains=4, n_thermal=60, progress=False)
+    assert (seen[-1].ensemble.configs == expected.configs).all()
+
+
+def test_the_generator_returns_the_ensemble_and_can_be_left():
+    steps = sample_steps(WEAK, 40, 0, 4, n_thermal=10, thin=1)
+    with pytest.raises(StopIteration) as end:
+        while True:
+            now = next(steps)
+    assert end.value.value is now.ensemble and now.ensemble.n_configs == 40
+    left = sample_steps(WEAK, 40, 0, 4)
+    assert next(left).stage == "thermalising"
+    left.close()
+
+
+def test_normal_numbers():
+    numbers = np.asarray(normal(jax.random.key(0), (400, 250)))
+    moments = [np.mean(numbers**power) for power in (1, 2, 3, 4)]
+    np.testing.assert_allclose(moments, [0, 1, 0, 3], atol=0.06)
+
+
+def test_chains_of_components():
+    "Free components are independent fields, each with the propagator of the free field."
+
+    def free(phi):
+        return jnp.sum(phi * (0.3 * phi - laplacian(phi, n_axes=2))) / 2
+
+    theory = as_theory(free, (6, 4), event_shape=(3,))
+    ensemble = sample(theory, 8000, 2, progress=False)
+    assert ensemble.configs.shape == (20, 400, 6, 4, 3)
+    exact = np.asarray(free_correlator((6, 4), 0.3))
+    assert float(ensemble.sampler.tuning.mass_squared) == pytest.approx(0.3, rel=0.3)
+    for component in np.moveaxis(ensemble.configs, -1, 0):
+        mean, error = mean_error(measure(Correlator(), component, (6, 4)))
+        assert abs((mean - exact) / error).max() < 4, component
+    start = np.ones(theory.shape)
+    assert sample(theory, 40, 2, n_thermal=1, thin=1, start=start, progress=False).n_configs == 40
+    with pytest.raises(ValueError, match="the event shape"):
+        sample(theory, 40, 2, start=start[..., 0], progress=False)
 
 
 @pytest.mark.parametrize(

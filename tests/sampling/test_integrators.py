@@ -5,8 +5,9 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from ncv_lab.sampling.integrators import FourierMasses, UnitMasses, trajectory
-from ncv_lab.theory.action import Phi4
+from ncv_lab.sampling.integrators import FourierMasses, UnitMasses, filter_modes, trajectory
+from ncv_lab.theory.action import Phi4, as_theory
+from ncv_lab.theory.lattice import khat_squared, laplacian
 
 WEAK, STRONG = Phi4((6, 4), 0.1, 0.5), Phi4((6, 4), 0.1, 24.0)
 KINDS = pytest.mark.parametrize("kind", [UnitMasses, FourierMasses])
@@ -68,3 +69,31 @@ def test_fourier_acceleration_is_exact_in_the_free_theory():
     v = motion.velocity(phi)
     end = trajectory(motion, phi, v, 1.5, 1)
     assert abs(motion.energy(*end) - motion.energy(phi, v)) < 1e-12
+
+
+def test_filter_modes_is_a_function_of_the_laplacian():
+    phi = jax.random.normal(jax.random.key(0), (6, 5))
+    filtered = filter_modes(khat_squared((6, 5), half=True) + 0.3, phi)
+    np.testing.assert_allclose(filtered, 0.3 * phi - laplacian(phi), atol=1e-12)
+
+
+@KINDS
+def test_components_move_like_independent_fields(kind):
+    "The axes of the components are neither transformed nor coupled."
+
+    def action(phi):
+        kinetic = jnp.sum(phi * (0.1 * phi - laplacian(phi, n_axes=2))) / 2
+        return kinetic + jnp.sum(phi**4)
+
+    theory = as_theory(action, (6, 4), event_shape=(3,))
+    motion, phi, v = phase_space(kind, theory)
+    one, _, _ = phase_space(kind, STRONG)
+    moved, w = trajectory(motion, phi, v, 0.8, 3)
+    noise = jax.random.normal(jax.random.key(0), (2, *theory.shape))[1]
+    for i in range(3):
+        np.testing.assert_allclose(one.velocity(noise[..., i]), v[..., i], atol=1e-12)
+        expected = trajectory(one, phi[..., i], v[..., i], 0.8, 3)
+        np.testing.assert_allclose(moved[..., i], expected[0], atol=1e-12)
+        np.testing.assert_allclose(w[..., i], expected[1], atol=1e-12)
+    energies = [one.energy(phi[..., i], v[..., i]) for i in range(3)]
+    np.testing.assert_allclose(motion.energy(phi, v), sum(energies), rtol=1e-12)
