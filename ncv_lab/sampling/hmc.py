@@ -118,7 +118,11 @@ class HMC(eqx.Module):
         if length is None:
             length = np.pi / 2 * (1 if self.fourier else mass_squared**-0.5)
         step_size = min(step_size, length * (1 + self.jitter))
-        return Tuning(*(jnp.asarray(float(number)) for number in (step_size, length, mass_squared)))
+        return Tuning(
+            step_size=jnp.asarray(float(step_size)),
+            length=jnp.asarray(float(length)),
+            mass_squared=jnp.asarray(float(mass_squared)),
+        )
 
 # %% ../../nbs/sampling/04_hmc.ipynb #d6232494
 @register
@@ -179,7 +183,8 @@ class Chains(eqx.Module):
     def __str__(self) -> str:
         if isinstance(self.method, ExactGaussian):
             return "exact Gaussian draws"
-        length, mass_squared = float(self.tuning.length), float(self.tuning.mass_squared)
+        length = float(self.tuning.length)
+        mass_squared = float(self.tuning.mass_squared)
         step_size = min(float(self.tuning.step_size), length)
         kind = "Fourier acceleration" if self.method.fourier else "unit masses"
         return f"HMC with {kind}: trajectories of {length:.3g} in steps of {step_size:.3g}, M^2 = {mass_squared:.3g}"
@@ -219,9 +224,11 @@ def advance(theory: Theory, chains: Chains, n_draws: int) -> tuple[Chains, Piece
 
 @eqx.filter_jit
 def _advance(theory: Theory, chains: Chains, n_draws: Int[Array, ""], room: int):
-    # There is room for `room` draws, of which `n_draws` are made: whatever their number, this compiles once.
+    """The chains after `n_draws` draws, with the draws and their modes in arrays that have room for `room` of them."""
+    # The size of the arrays is fixed: whatever the number of draws, this compiles once.
     slow_modes = jax.vmap(SlowModes(theory))
-    n_before, thin = chains.n_done, chains.thin
+    n_before = chains.n_done
+    thin = chains.thin
 
     def one_trajectory(i, chains):
         # Counting by the loop instead of in it changes no number, but keeps each rounding as it was in version 0.1.
@@ -271,8 +278,8 @@ def init(theory: Theory, n_chains: int, key: Key[Array, ""], method: HMC | Exact
         if configs.shape not in (shape, shape[1:]):
             raise ValueError(f"start has shape {configs.shape}; expected {shape[1:]} or, one for each chain, {shape}")
         phi = jnp.broadcast_to(configs, shape)
-    first = method if isinstance(method, HMC) else HMC()
-    tuning = first.tuning(step_size=0.3, mass_squared=1.0)
+    tuned_method = method if isinstance(method, HMC) else HMC()  # exact draws make no use of a tuning
+    tuning = tuned_method.tuning(step_size=0.3, mass_squared=1.0)
     return Chains(method, tuning, phi, key, n_done=jnp.asarray(0), thin=jnp.asarray(1), totals=jnp.zeros(4))
 
 # %% ../../nbs/sampling/04_hmc.ipynb #bdc255aa
@@ -284,7 +291,8 @@ def lowest_mass_squared(theory: Theory, modes: np.ndarray) -> float:
     lattice_shape = theory.lattice_shape
     lowest = 4 * np.sin(np.pi / max(lattice_shape)) ** 2
     _, M_squared, phi_k_squared, _ = modes.reshape(-1, 4).mean(axis=0)
-    zero_mode, first_mode = volume(lattice_shape) * M_squared, volume(lattice_shape) * phi_k_squared
+    zero_mode = volume(lattice_shape) * M_squared
+    first_mode = volume(lattice_shape) * phi_k_squared
     return max(1 / zero_mode, 1 / first_mode - lowest, lowest / 100)
 
 
@@ -402,6 +410,7 @@ def _finish(steps: Iterator[Progress], progress: bool) -> Ensemble:
 
 # %% ../../nbs/sampling/04_hmc.ipynb #9f3672c9
 def _check_key(key) -> Key[Array, ""]:
+    """A random key, from a key or an integer seed. Raises `TypeError` for anything else."""
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
         return jax.random.key(int(key))
     if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
@@ -410,6 +419,7 @@ def _check_key(key) -> Key[Array, ""]:
 
 
 def _check_count(name: str, value, least: int) -> None:
+    """Raise `TypeError` or `ValueError` unless `value` is an integer and at least `least`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer, got {value!r}")
     if value < least:
