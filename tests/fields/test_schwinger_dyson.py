@@ -8,7 +8,6 @@ import pytest
 import ncv_lab as ncv
 from ncv_lab.fields.local_functions import EvenNet, OddNet
 from ncv_lab.fields.schwinger_dyson import along_tau, even_products
-from ncv_lab.fields.smearing import field_sizes
 from ncv_lab.fitting.least_squares import exponentials
 
 LATTICES = [(7,), (6, 4), (5, 4, 3)]
@@ -106,27 +105,6 @@ def test_the_free_answer_is_within_the_exponentials():
     fit = ncv.fit(field, theory, ncv.Correlator(), train, method=method, progress=False)
     values = ncv.measure(ncv.Correlator(), rest.flat, theory.shape)
     assert ncv.sigma_ratio(values, values - fit.controls(rest)).min() > 1e4
-
-
-def test_bounded_polynomials_are_polynomials_when_small():
-    plain, bounded = ncv.Polynomials(2, (1, 3)), ncv.Polynomials(2, (1, 3), jnp.array([10.0, 20.0]))
-    small = 1e-3 * jax.random.normal(jax.random.key(0), (5, 2))
-    np.testing.assert_allclose(bounded(small), plain(small), rtol=1e-6)
-
-
-def test_bounded_polynomials_can_fall_off():
-    "1 - h^2 / s^2 = 1 / (1 + (l / s)^2), and h itself is s at most."
-    bounded, far = ncv.Polynomials(1, (0, 1, 2), jnp.array([2.0])), jnp.array([[0.3], [-5.0], [1e3]])
-    one, h, square = bounded(far).T
-    np.testing.assert_allclose(one - square / 4, 1 / (1 + far[:, 0] ** 2 / 4), rtol=1e-9)
-    assert (abs(h) <= 2).all()
-
-
-def test_field_sizes():
-    configs = jax.random.normal(jax.random.key(0), (10, 6, 4))
-    sizes = field_sizes(ncv.Smearing((6, 4), [ncv.Shell(0), ncv.Gaussian(50.0)]), configs)
-    np.testing.assert_allclose(sizes[0], jnp.sqrt((configs**2).mean()), rtol=1e-12)
-    np.testing.assert_allclose(sizes[1], jnp.sqrt((configs.mean(axis=(1, 2)) ** 2).mean()), rtol=1e-9)
 
 
 def test_two_point_functions_off_the_axis():
