@@ -6,6 +6,7 @@
 __all__ = ['free_correlator', 'chain_correlator']
 
 # %% ../../nbs/theory/04_exact.ipynb #39a86fe8
+import math
 import operator
 from collections.abc import Sequence
 from typing import SupportsIndex
@@ -22,37 +23,76 @@ from .lattice import check_shape, khat_squared, volume
 def free_correlator(
     shape: Sequence[SupportsIndex], m2: ArrayLike, *, momentum: Sequence[SupportsIndex] | None = None
 ) -> Float[Array, " t"]:
-    """The exact C(t), t = 0..L0 // 2, of the free theory (lam = 0): (1 / V) sum_k0 cos(k0 t) / (m2 + khat0^2 + phat^2).
+    """The exact C(t) of the free theory (lam = 0): (1 / V) sum_k0 cos(k0 t) / (m2 + khat0^2 + phat^2).
 
-    `momentum` holds the integers n of the spatial momentum p = 2 pi n / L (default 0). Raises `ValueError` for m2 <= 0.
+    Args:
+        shape: The extents of the periodic lattice; axis 0 is time.
+        m2: The bare mass squared in lattice units.
+        momentum: The integers n of the spatial momentum p = 2 pi n / L, one for each spatial axis; None is p = 0.
+
+    Returns:
+        <C(t)> for t = 0..L0 // 2.
+
+    Raises:
+        ValueError: For m2 <= 0, a bad shape, or a momentum of another number of integers.
+        TypeError: If the momentum does not hold integers.
     """
     shape = check_shape(shape)
-    if not m2 > 0:
+    if not jnp.asarray(m2) > 0:
         raise ValueError(f"m2 = {m2}: the free theory exists only for m2 > 0")
+    k0 = 2 * jnp.pi * jnp.arange(shape[0]) / shape[0]
+    propagator = 1 / (m2 + khat_squared(shape)[(slice(None), *_spatial_mode(momentum, shape))])
+    times = jnp.arange(shape[0] // 2 + 1)
+    return jnp.cos(times[:, None] * k0[None, :]) @ propagator / volume(shape)
+
+
+def _spatial_mode(momentum: Sequence[SupportsIndex] | None, shape: tuple[int, ...]) -> list[int]:
+    """The index of a spatial momentum on the grid of modes. Raises `ValueError` or `TypeError` if it does not fit."""
     n = tuple(momentum or [0] * (len(shape) - 1))
     if len(n) != len(shape) - 1:
         raise ValueError(f"momentum {n} needs one integer for each of the {len(shape) - 1} spatial axes of {shape}")
     try:
-        n = [operator.index(k) % extent for k, extent in zip(n, shape[1:], strict=True)]
+        return [operator.index(k) % extent for k, extent in zip(n, shape[1:], strict=True)]
     except TypeError:
         raise TypeError(f"momentum {n} must hold integers") from None
-    k0 = 2 * jnp.pi * jnp.arange(shape[0]) / shape[0]
-    propagator = 1 / (m2 + khat_squared(shape)[(slice(None), *n)])
-    times = jnp.arange(shape[0] // 2 + 1)
-    return jnp.cos(times[:, None] * k0[None, :]) @ propagator / volume(shape)
+
+# %% ../../nbs/theory/04_exact.ipynb #369b9850
+def _grid(m2: float, lam: float, points: int) -> np.ndarray:
+    """Values of the field that reach to where exp(-v) is e^-70, in steps of 0.6 at most, `points` of them or more."""
+    if lam:
+        # v(phi) = 70 is a quadratic equation in phi^2.
+        edge = np.roots([lam / 24, 0, m2 / 2, 0, -70]).real.max()
+    else:
+        edge = (140 / m2) ** 0.5
+    points = max(points, math.ceil(2 * edge / 0.6) + 1)
+    return np.linspace(-edge, edge, points)
+
+
+def _transfer_matrix(phi: np.ndarray, m2: float, lam: float) -> np.ndarray:
+    """T(phi, phi') = exp(-(phi - phi')^2 / 2 - [v(phi) + v(phi')] / 2) on a grid."""
+    weight = np.exp(-(m2 * phi**2 / 2 + lam * phi**4 / 24) / 2)
+    return weight[:, None] * np.exp(-((phi[:, None] - phi[None, :]) ** 2) / 2) * weight[None, :]
 
 # %% ../../nbs/theory/04_exact.ipynb #48eadead
 def chain_correlator(extent: int, m2: float | int, lam: float | int, *, points: int = 400) -> np.ndarray:
-    """The exact C(t), t = 0..extent // 2, of the one-dimensional theory, by its transfer matrix on a grid of
-    `points`."""
+    """The exact C(t) of the theory in one dimension, by its transfer matrix on a grid of field values.
+
+    Args:
+        extent: The number of sites L0.
+        m2: The bare mass squared in lattice units.
+        lam: The coupling in lattice units.
+        points: The number of values of the field; there are more of them where the field spreads widely.
+
+    Returns:
+        <C(t)> for t = 0..extent // 2.
+
+    Raises:
+        ValueError: For an extent below 2, and for couplings for which there is no theory (see `Phi4`).
+    """
     Phi4((extent,), m2, lam)  # refuses couplings for which there is no theory
-    # The on-site weight alone, exp(-v), is below 1e-30 at the edge of the grid.
-    edge = min(np.roots([lam / 24, 0, m2 / 2, 0, -70]).real.max(), 12.0) if lam else (140 / m2) ** 0.5
-    phi = np.linspace(-edge, edge, points)
-    weight = np.exp(-(m2 * phi**2 / 2 + lam * phi**4 / 24) / 2)
-    transfer = weight[:, None] * np.exp(-((phi[:, None] - phi[None, :]) ** 2) / 2) * weight[None, :]
-    energies, states = np.linalg.eigh(transfer)
-    decay, elements = energies / energies[-1], (states.T * phi) @ states
-    return np.array([(decay**t @ elements**2 @ decay ** (extent - t)) for t in range(extent // 2 + 1)]) / sum(
-        decay**extent
-    )
+    phi = _grid(m2, lam, points)
+    eigenvalues, states = np.linalg.eigh(_transfer_matrix(phi, m2, lam))
+    decay = eigenvalues / eigenvalues[-1]
+    elements = (states.T * phi) @ states  # <n| phi |k>
+    traces = [decay**t @ elements**2 @ decay ** (extent - t) for t in range(extent // 2 + 1)]
+    return np.array(traces) / sum(decay**extent)

@@ -56,7 +56,7 @@ def spatial_volume(shape: Sequence[SupportsIndex]) -> int:
     """The number of sites of one time slice, V_sp = V / L0 (1 in one dimension)."""
     return volume(shape[1:])
 
-# %% ../../nbs/theory/01_lattice.ipynb #873eae31
+# %% ../../nbs/theory/01_lattice.ipynb #8a4d9382
 def check_event_shape(event_shape: Iterable[SupportsIndex]) -> tuple[int, ...]:
     """The shape of the components at one site as a tuple of integers; () is a field of one number at each site.
 
@@ -125,7 +125,7 @@ def laplacian(phi: Float[Array, "..."], *, n_axes: int | None = None) -> Float[A
     """
     return neighbour_sum(phi, n_axes=n_axes) - 2 * count_axes(phi, n_axes) * phi
 
-# %% ../../nbs/theory/01_lattice.ipynb #4408e2f2
+# %% ../../nbs/theory/01_lattice.ipynb #3a135302
 def along_axis(values: Array | np.ndarray, axis: int, n_axes: int) -> Array | np.ndarray:
     """A vector as an array of `n_axes` axes that varies along one of them and has extent 1 along the others."""
     shape = [1] * n_axes

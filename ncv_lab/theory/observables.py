@@ -10,7 +10,7 @@ __all__ = ['Observable', 'Correlator', 'MeanSquare', 'AbsMagnetisation', 'Magnet
 import operator
 from abc import abstractmethod
 from collections.abc import Callable, Iterable, Sequence
-from typing import ClassVar, SupportsIndex
+from typing import Any, ClassVar, SupportsIndex
 
 import equinox as eqx
 import jax
@@ -53,18 +53,25 @@ class Correlator(Observable):
     """The two-point correlator C(t) = (1 / L0) sum_y0 sbar(y0 + t) sbar(y0) of Eq. (15), in any dimension.
 
     `Correlator()` has all t = 0..L0 // 2 in one vector; `.at(t)` keeps one t (a scalar) or several (a vector).
-    `momentum` holds the integers n of the spatial momentum p = 2 pi n / L (default 0).
+
+    Args:
+        t: One time, several times, or None for all of them.
+        momentum: The integers n of the spatial momentum p = 2 pi n / L, one for each spatial axis; None is p = 0.
     """
 
     t: int | tuple[int, ...] | None = eqx.field(static=True, default=None)
     momentum: tuple[int, ...] | None = eqx.field(static=True, default=None)
 
     def at(self, t: SupportsIndex | Iterable[SupportsIndex]) -> "Correlator":
-        """The correlator at one time `t` or at a sequence of times; raises for anything but integers >= 0."""
+        """The correlator at one time `t`, or at a sequence of times.
+
+        Raises `TypeError` for anything but integers and `ValueError` for negative ones or an empty sequence.
+        """
         times = _integers("t", t)
         if not times or min(times) < 0:
             raise ValueError(f"t = {t} is empty or negative; C(-t) = C(t), so use t >= 0")
-        return Correlator(times[0] if np.ndim(t) == 0 else times, self.momentum)
+        is_one_time = np.asarray(t).ndim == 0
+        return Correlator(times[0] if is_one_time else times, self.momentum)
 
     def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
         """('C(0)', 'C(1)', ...); raises `ValueError` if a time or the momentum does not fit the lattice."""
@@ -88,7 +95,7 @@ class Correlator(Observable):
         return correlator[times[0] if isinstance(self.t, int) else jnp.asarray(times)]
 
 # %% ../../nbs/theory/03_observables.ipynb #dfc39664
-def _integers(name: str, value) -> tuple[int, ...]:
+def _integers(name: str, value: Any) -> tuple[int, ...]:
     """One integer or a sequence of integers as a tuple. Raises `TypeError` for anything else."""
     items = [value] if np.ndim(value) == 0 else list(value)
     for item in items:
@@ -130,6 +137,8 @@ def _slice_waves(
 
 # %% ../../nbs/theory/03_observables.ipynb #39c77da9
 class _Moment(Observable):
+    """An observable of one number with a fixed symbol."""
+
     symbol: ClassVar[str]
 
     def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
@@ -221,13 +230,18 @@ class FunctionObservable(Observable):
 
 # %% ../../nbs/theory/03_observables.ipynb #004169fb
 def as_observable(function: Callable, name: str | None = None) -> Observable:
-    """An `Observable` from a function phi -> scalar or vector, written with `jax.numpy`; an `Observable` is returned
-    as it is."""
+    """An `Observable` from a function phi -> scalar or vector, written with `jax.numpy`.
+
+    `name` stands in labels and plots, and is that of the function by default. An `Observable` is returned as it is.
+    Raises `TypeError` for anything that cannot be called.
+    """
     if isinstance(function, Observable):
         return function
     if not callable(function):
         raise TypeError(f"an observable is a function of the configuration, got {function!r}")
-    return FunctionObservable(function, name or getattr(function, "__name__", type(function).__name__))
+    if not name:
+        name = getattr(function, "__name__", type(function).__name__)
+    return FunctionObservable(function, name)
 
 
 def value_shape(observable: Observable, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:

@@ -65,6 +65,32 @@ def test_transfer_matrix_of_the_free_chain(extent, m2):
     np.testing.assert_allclose(ncv.chain_correlator(extent, m2, 0.0), exact, rtol=1e-9)
 
 
+@pytest.mark.parametrize("extent, m2", [(2, 1e-3), (8, 1e-2), (6, 1e-1)])
+def test_the_chain_is_continuous_at_zero_coupling(extent, m2):
+    "A weak coupling spreads the field as widely as none at all does: the grid has to follow."
+    exact = ncv.free_correlator((extent,), m2)
+    np.testing.assert_allclose(ncv.chain_correlator(extent, m2, 0.0), exact, rtol=1e-9)
+    np.testing.assert_allclose(ncv.chain_correlator(extent, m2, 1e-9), exact, rtol=1e-3)
+
+
+@pytest.mark.parametrize("m2, lam", [(0.01, 0.001), (-1.0, 0.01), (-0.2, 0.01), (0.1, 0.5), (0.1, 24.0)])
+def test_a_finer_grid_changes_nothing(m2, lam):
+    fine = ncv.chain_correlator(8, m2, lam, points=1200)
+    np.testing.assert_allclose(ncv.chain_correlator(8, m2, lam), fine, rtol=1e-9)
+
+
+def test_the_slope_of_a_long_chain_is_the_gap_of_the_transfer_matrix():
+    m2 = 0.3
+    correlator = ncv.chain_correlator(80, m2, 0.0)
+    np.testing.assert_allclose(np.log(correlator[8] / correlator[9]), 2 * np.arcsinh(m2**0.5 / 2), rtol=1e-9)
+
+
+def test_the_free_correlator_is_a_hyperbolic_cosine():
+    energy = 2 * np.arcsinh(0.1**0.5 / 2)
+    formula = np.cosh(energy * (10 - np.arange(11))) / (40 * np.sinh(energy) * np.sinh(10 * energy))
+    np.testing.assert_allclose(ncv.free_correlator((20, 20), 0.1), formula, rtol=1e-12)
+
+
 @pytest.mark.parametrize("m2, lam", [(0.1, 0.5), (-1.0, 2.0)])
 def test_transfer_matrix_of_two_sites_by_quadrature(m2, lam):
     theory = ncv.Phi4((2,), m2, lam)
