@@ -21,6 +21,7 @@ from matplotlib.axes import Axes
 from .analysis.averages import Average, Estimate
 from .analysis.spectrum import MassFit
 from .analysis.spectrum import effective_mass as solve_effective_mass
+from .fields.control_variates import SumField
 from .fitting.result import Fit
 from .theory.observables import Correlator
 from .utils.checks import check_configs
@@ -142,7 +143,10 @@ def _is_raw(average: Average) -> bool:
 
 # %% ../nbs/plotting.ipynb #a4a66667
 def describe(field) -> str:
-    """A vector field in words for a legend: 'linear', 'OddMLP 5 × 4' (layers × neurons), or its class."""
+    """A vector field in words: 'linear', 'OddMLP 5 × 4' (layers × neurons), its class, or a sum of those."""
+    if isinstance(field, SumField):
+        parts = dict.fromkeys(describe(part) for part in field.fields)
+        return " + ".join(parts)
     name = type(field).__name__
     depth = getattr(field, "depth", None)
     if depth is None:
