@@ -62,7 +62,7 @@ from .fields.schwinger_dyson import (
 from .fields.smearing import Gaussian as Gaussian, Shell as Shell, Smearing as Smearing
 
 # fitting
-from .fitting.adam import Adam as Adam, PaperSchedule as PaperSchedule
+from .fitting.adam import Adam as Adam, AdamRun as AdamRun, PaperSchedule as PaperSchedule
 from .fitting.data import Data as Data, sigma_ratio as sigma_ratio, validation_rows as validation_rows
 from .fitting.fit import fit as fit, fit_steps as fit_steps
 from .fitting.fit_together import fit_together as fit_together

@@ -443,7 +443,7 @@ TABLE = [
 ]  # fmt: skip
 
 # Results of `estimate`, `fit_mass` and `sample`; and three that take any theory, number or estimate.
-HARMLESS = {"Estimate", "MassFit", "Chains", "SlowModes", "format_error", "record"}
+HARMLESS = {"AdamRun", "Estimate", "MassFit", "Chains", "SlowModes", "format_error", "record"}
 
 
 def label(case):

@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import PRNGKeyArray
 
 from ..fields.odd_mlp import OddMLP
-from .adam import Adam, Descent, check_one_number, descend
+from .adam import Adam, AdamRun, descend
 from .data import Data
 from .result import Fit
 from ..sampling.ensemble import Ensemble
@@ -33,87 +33,138 @@ def fit_together(
     keys: Sequence[PRNGKeyArray],
     resume: Sequence[Fit | None] | None = None,
 ) -> Iterator[tuple[Fit, ...]]:
-    """Train several networks of one depth in one compiled step, for accelerators; yields all fits at every check.
+    """Train several networks of one depth in one compiled step, for accelerators.
 
-    Network i sees `ensembles[i]` in the order of `keys[i]`; each fit is the one that `fit` would find, to rounding.
-    Widths and the l2 of the losses may differ; steps, batches, checks and learning rates may not. `resume`: fits, all
-    at one step, to go on from. Raises `TypeError` or `ValueError` if these do not belong together.
+    Each fit is the one that `fit` would find, to rounding. Widths and the l2 of the losses may differ; steps, batches,
+    checks and learning rates may not.
+
+    Args:
+        fields: the networks.
+        theory: the theory of the ensembles, or None to take it from there.
+        observable: an observable that is one number.
+        ensembles: the configurations of each network; several may share one ensemble.
+        methods: the method of each network.
+        keys: the random key of each network.
+        resume: fits, all at one step, to go on from.
+
+    Returns:
+        An iterator that yields all fits at every check.
+
+    Raises:
+        TypeError: for anything but `OddMLP` networks with hidden layers and `Adam`.
+        ValueError: if the networks do not belong together.
     """
     resume = [None] * len(fields) if resume is None else resume
     if not len(fields) == len(ensembles) == len(methods) == len(keys) == len(resume) > 0:
         raise ValueError(f"{len(fields)} networks need as many ensembles, methods and keys (and fits to resume)")
     _check_alike(fields, methods)
-    all_data = {id(ensemble): Data.measure(theory, observable, ensemble) for ensemble in ensembles}
-    chosen = [all_data[id(ensemble)] for ensemble in ensembles]
-    check_one_number(chosen[0])
-    seeds = [np.asarray(jax.random.key_data(key)) for key in keys]
-    each = [Descent(*parts) for parts in zip(methods, fields, chosen, seeds, resume, strict=True)]
-    if len({one.run.step for one in each}) > 1:
-        raise ValueError(f"fits resume together from one step, got {sorted({one.run.step for one in each})}")
-    return _train_together(each, list(all_data.values()))
+    different = list({id(ensemble): ensemble for ensemble in ensembles}.values())
+    all_data = [Data.measure(theory, observable, ensemble) for ensemble in different]
+    data_of = [next(k for k, other in enumerate(different) if other is ensemble) for ensemble in ensembles]
+    trainings = []
+    for i, field in enumerate(fields):
+        trainings.append(methods[i].begin(field, all_data[data_of[i]], key=keys[i], resume=resume[i]))
+    steps = {one.step for one in trainings}
+    if len(steps) > 1:
+        raise ValueError(f"fits resume together from one step, got {sorted(steps)}")
+    return _train_together(trainings, all_data, data_of)
 
 
 def _check_alike(fields: Sequence[OddMLP], methods: Sequence[Adam]) -> None:
+    """Raise `TypeError` or `ValueError` unless these networks can be trained in one step."""
     if not all(isinstance(field, OddMLP) and field.depth for field in fields):
         raise TypeError("only OddMLP networks with hidden layers are trained together; use fit for other fields")
     if not all(isinstance(method, Adam) for method in methods):
         kinds = ", ".join(sorted({type(method).__name__ for method in methods}))
         raise TypeError(f"networks are trained together by Adam, got {kinds}")
-    if len(forms := {(field.shape, field.depth, field.symmetric) for field in fields}) > 1:
+    forms = {(field.shape, field.depth, field.symmetric) for field in fields}
+    if len(forms) > 1:
         raise ValueError(f"networks trained together share lattice, depth and symmetry, got {sorted(forms, key=str)}")
-    rate, alike = methods[0].learning_rate, {_common(method) for method in methods}
-    if len(alike) > 1 or not all(eqx.tree_equal(method.learning_rate, rate) for method in methods):
+    alike = {_common(method) for method in methods}
+    same_rate = all(eqx.tree_equal(method.learning_rate, methods[0].learning_rate) for method in methods)
+    if len(alike) > 1 or not same_rate:
         raise ValueError("networks trained together share steps, batch size, checks, kind of loss and learning rate")
-    if methods[0].patience is not None or methods[0].pace is not None:
-        raise ValueError("networks trained together all take every step: patience and pace must be None")
+    if methods[0].patience is not None:
+        raise ValueError("networks trained together all take every step: patience must be None")
 
 
 def _common(method: Adam) -> tuple:
-    numbers = (method.steps, method.batch_size, method.check_every, method.patience, method.pace)
-    return *numbers, type(method.loss)
+    """What methods must share."""
+    return method.steps, method.batch_size, method.check_every, method.patience, type(method.loss)
 
 # %% ../../nbs/fitting/12_fit_together.ipynb #13e434ab
-def _train_together(each: list[Descent], all_data: list[Data]) -> Iterator[tuple[Fit, ...]]:
-    method, widest = (
-        each[0].method,
-        max(each, key=lambda one: sum(leaf.size for leaf in jax.tree.leaves(one.run.state))),
-    )
-    starts = dict(zip(map(id, all_data), np.cumsum([0, *(p.n_configs for p in all_data)]), strict=False))
-    arrays = [jnp.concatenate(part) for part in zip(*((p.phi, p.dS, p.values[:, 0]) for p in all_data), strict=True)]
-    loss = eqx.tree_at(lambda loss: loss.l2, type(method.loss)(), jnp.asarray([_l2(one) for one in each]))
-    chunk = min(one.chunk for one in each)
-    while method.steps > each[0].run.step:
-        step, n_steps = each[0].run.step, min(chunk, method.steps - each[0].run.step)
-        visits = np.stack([starts[id(one.data)] + one.visits()[:chunk] for one in each])
-        state = jax.tree.map(
-            lambda *leaves: jnp.stack(leaves), *(_pad(one.run.state, widest.run.state) for one in each)
+def _train_together(trainings: list[AdamRun], all_data: list[Data], data_of: list[int]) -> Iterator[tuple[Fit, ...]]:
+    """Train all networks side by side; training i looks at `all_data[data_of[i]]`."""
+    method = trainings[0].method
+    widest = max(trainings, key=_n_numbers)
+    sizes = [data.n_configs for data in all_data]
+    first_row = np.cumsum([0, *sizes[:-1]])
+    phi = jnp.concatenate([data.phi for data in all_data])
+    dS = jnp.concatenate([data.dS for data in all_data])
+    values = jnp.concatenate([data.values[:, 0] for data in all_data])
+    loss = eqx.tree_at(lambda loss: loss.l2, type(method.loss)(), jnp.asarray([_l2(one) for one in trainings]))
+    chunk = min(one.chunk for one in trainings)
+    while trainings[0].step < method.steps:
+        step = trainings[0].step
+        n_steps = min(chunk, method.steps - step)
+        visits = np.stack([first_row[k] + one.visits()[:chunk] for k, one in zip(data_of, trainings, strict=True)])
+        padded = [_pad(one.state, widest.state) for one in trainings]
+        states = jax.tree.map(lambda *leaves: jnp.stack(leaves), *padded)
+        states, losses = _descend_together(
+            method.learning_rate,
+            loss,
+            widest.frozen,
+            states,
+            jnp.asarray(step),
+            jnp.asarray(visits),
+            jnp.asarray(n_steps),
+            phi,
+            dS,
+            values,
         )
-        place = (jnp.asarray(step), jnp.asarray(visits), jnp.asarray(n_steps))
-        state, losses = _descend_together(method.learning_rate, loss, widest.frozen, state, *place, *arrays)
-        for k, one in enumerate(each):
-            one.judge(n_steps, _cut(jax.tree.map(lambda leaf, k=k: leaf[k], state), one.run.state), losses[k])
-        yield tuple(one.result() for one in each)
+        for k, one in enumerate(trainings):
+            padded_state = jax.tree.map(lambda leaf, k=k: leaf[k], states)
+            one.move_to(step + n_steps, _cut(padded_state, one.state), float(losses[k]))
+            one.check()
+        yield tuple(one.fit() for one in trainings)
 
 
 @eqx.filter_jit
 def _descend_together(rate, losses, frozen, states, first_step, batches, n_steps, phi, dS, values):
-    one = lambda loss, state, rows: descend(rate, loss, frozen, state, first_step, rows, n_steps, phi, dS, values)
+    """`descend` for several losses, states and batches at once."""
+
+    def one(loss, state, rows):
+        return descend(rate, loss, frozen, state, first_step, rows, n_steps, phi, dS, values)
+
     return eqx.filter_vmap(one)(losses, states, batches)
 
 
-def _l2(one: Descent) -> float:
+def _n_numbers(training: AdamRun) -> int:
+    """How many numbers the state of a training has."""
+    return sum(leaf.size for leaf in jax.tree.leaves(training.state))
+
+
+def _l2(training: AdamRun) -> float:
     """delta over the sum of the squared weights, also where the loss takes their mean."""
-    loss, (weights, _) = one.method.loss, one.run.state[0]
-    return float(loss.l2) / (sum(leaf.size for leaf in jax.tree.leaves(weights)) if loss.average_weights else 1)
+    loss = training.method.loss
+    (weights, _), _ = training.state
+    n_weights = sum(leaf.size for leaf in jax.tree.leaves(weights))
+    return float(loss.l2) / (n_weights if loss.average_weights else 1)
 
 
 def _pad(narrow: Any, wide: Any) -> Any:
     """`narrow` with zeros up to the shapes of `wide`."""
-    fill = lambda leaf, like: jnp.zeros_like(like).at[tuple(map(slice, leaf.shape))].set(leaf)
-    return jax.tree.unflatten(jax.tree.structure(wide), map(fill, jax.tree.leaves(narrow), jax.tree.leaves(wide)))
+    padded = []
+    for leaf, like in zip(jax.tree.leaves(narrow), jax.tree.leaves(wide), strict=True):
+        corner = tuple(slice(extent) for extent in leaf.shape)
+        padded.append(jnp.zeros_like(like).at[corner].set(leaf))
+    return jax.tree.unflatten(jax.tree.structure(wide), padded)
 
 
 def _cut(wide: Any, narrow: Any) -> Any:
     """The inverse of `_pad`."""
-    cut = lambda leaf, like: leaf[tuple(map(slice, like.shape))]
-    return jax.tree.unflatten(jax.tree.structure(narrow), map(cut, jax.tree.leaves(wide), jax.tree.leaves(narrow)))
+    cut = []
+    for leaf, like in zip(jax.tree.leaves(wide), jax.tree.leaves(narrow), strict=True):
+        corner = tuple(slice(extent) for extent in like.shape)
+        cut.append(leaf[corner])
+    return jax.tree.unflatten(jax.tree.structure(narrow), cut)

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['FORM', 'PACE', 'Sampled', 'in_two_halves', 'estimate_of', 'Update', 'ensemble_updates', 'chains_at_hand',
-           'Measurement', 'Curve', 'LabUpdate', 'with_result', 'same_form', 'still_holds', 'fits', 'step_of',
+           'Measurement', 'Curve', 'LabUpdate', 'with_result', 'same_form', 'still_holds', 'fits', 'paced', 'step_of',
            'train_ratio', 'weights_now', 'with_weights_now', 'lab_updates', 'fit_updates', 'with_fit',
            'begin_measurement', 'with_measurement']
 
@@ -20,6 +20,7 @@ import numpy as np
 
 from ..analysis.averages import Estimate
 from ..fields.control_variates import ControlVariate
+from ..fitting.adam import AdamRun
 from ..fitting.data import Data
 from ..fitting.least_squares import LeastSquares
 from ..fitting.result import Fit
@@ -232,8 +233,32 @@ def fits(update: LabUpdate, before: LabUpdate) -> Iterator[Fit]:
             yield from make_method(state, check_every=1).run(start, train, key=keys(state).order)
         else:
             resume = before.fit if still_holds(before, state, train) else None
-            method = make_method(state, check_every=256, pace=PACE)
-            yield from method.run(start, train.at(state.t), key=keys(state).order, resume=resume)
+            one_time = train.at(state.t)
+            n_aside = max(1, len(one_time.values) // 10)
+            method = make_method(state, check_every=256)
+            training = method.begin(start, one_time, key=keys(state).order, resume=resume, n_looked_at=n_aside)
+            yield from paced(training)
+
+
+def paced(training: AdamRun, seconds: float = PACE) -> Iterator[Fit]:
+    """Yield the fit of a training about every `seconds`; checks take at most a tenth of the time."""
+    n_steps = 1
+    next_check = 0.0
+    if training.status != "running":
+        yield training.fit()
+    while training.status == "running":
+        started = time.perf_counter()
+        before = training.step
+        training.advance(n_steps)
+        made = time.perf_counter()
+        if made >= next_check or training.must_check:
+            training.check()
+            checked = time.perf_counter()
+            next_check = checked + 9 * (checked - made)
+        yield training.fit()
+        n_made = training.step - before
+        factor = np.clip(seconds / (made - started), 1 / n_made, 8)
+        n_steps = round(n_made * float(factor))
 
 # %% ../../nbs/panels/02_updates.ipynb #710bf072
 def step_of(fit: Fit, n_fits: int = 0) -> int:

@@ -12,7 +12,7 @@ import json
 import os
 import pkgutil
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
@@ -52,10 +52,15 @@ _REGISTRY: dict[str, type] = {}
 _REGISTERED: set[type] = set()
 _FORMER_NAMES: dict[str, str] = {}
 _FORMER_FIELDS: dict[str, dict[str, str]] = {}
+_DROPPED_FIELDS: dict[str, tuple[str, ...]] = {}
 
 
 def register(
-    cls: type | None = None, *, formerly: str | None = None, renamed: dict[str, str] | None = None
+    cls: type | None = None,
+    *,
+    formerly: str | None = None,
+    renamed: dict[str, str] | None = None,
+    dropped: Sequence[str] = (),
 ) -> type | Callable[[type], type]:
     """Class decorator: instances of this `eqx.Module` can be saved to a file and loaded again by class name.
 
@@ -63,6 +68,7 @@ def register(
         cls: The class. Without it the decorator is called with the other arguments, `@register(formerly=...)`.
         formerly: The name that the class has in older files.
         renamed: The fields that have another name in older files, as {old name: new name}.
+        dropped: The fields of older files that the class does not have any more.
 
     Raises:
         TypeError: For anything but a class.
@@ -75,6 +81,7 @@ def register(
             _FORMER_NAMES[formerly] = cls.__name__
         if renamed is not None:
             _FORMER_FIELDS[cls.__name__] = renamed
+        _DROPPED_FIELDS[cls.__name__] = tuple(dropped)
         return cls
 
     return enter if cls is None else enter(cls)
@@ -180,7 +187,8 @@ def _build_module(name: str, described: dict[str, Any], arrays: Mapping[str, np.
     """An instance of the class `name` with the fields described; `__init__` is not called."""
     cls = _class_named(name)
     new_names = _FORMER_FIELDS.get(cls.__name__, {})
-    fields = {new_names.get(field, field): item for field, item in described.items()}
+    dropped = _DROPPED_FIELDS.get(cls.__name__, ())
+    fields = {new_names.get(field, field): item for field, item in described.items() if field not in dropped}
     fields |= _added_since(cls, fields)
     module: Any = object.__new__(cls)
     for field, item in fields.items():

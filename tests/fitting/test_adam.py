@@ -272,28 +272,30 @@ def test_three_dimensions_and_one():
         assert fits[-1].status == "finished"
 
 
-# ---- live panels ----
+# ---- a training that is driven by hand ----
 
 
-def test_a_pace_reports_often_and_visits_the_same_configurations(data):
-    method = ncv.Adam(steps=300, check_every=50, learning_rate=1e-2, pace=1e-4)
-    fits = list(method.run(net(), data, key=KEY))
-    steps = [fit.diagnostics["step"] for fit in fits]
-    assert len(fits) > len(fits[-1].history["step"]) > 2 and steps == sorted(set(steps)) and steps[-1] == 300
-    assert np.isfinite([fit.diagnostics["loss"] for fit in fits]).all()
-    for mine, reference in zip(fits[-1].state["leaves"], run(data, steps=300)[-1].state["leaves"], strict=True):
+def test_the_length_of_a_piece_does_not_matter(data):
+    whole = run(data, steps=300, check_every=50)[-1]
+    training = ncv.Adam(steps=300, check_every=50, learning_rate=1e-2).begin(net(), data, key=KEY)
+    for n_steps in (1, 7, 50, 1000, 50, 50, 50, 50, 50):
+        training.advance(n_steps)
+    assert training.step == 300 and training.must_check
+    training.check()
+    assert training.status == "finished" and len(training.history["step"]) == 2
+    for mine, reference in zip(training.fit().state["leaves"], whole.state["leaves"], strict=True):
         np.testing.assert_allclose(mine, reference, rtol=1e-9, atol=1e-12)
-    with pytest.raises(ValueError, match="pace = 0"):
-        ncv.Adam(pace=0.0)
 
 
-def test_a_paced_fit_resumes_between_checks(data):
-    method = ncv.Adam(steps=300, check_every=50, learning_rate=1e-2, pace=1e-4)
-    fits = method.run(net(), data, key=KEY)
-    between = next(fit for fit in fits if fit.diagnostics["step"] > fit.history["step"][-1])
+def test_a_training_resumes_between_checks(data):
+    method = ncv.Adam(steps=300, check_every=50, learning_rate=1e-2)
+    training = method.begin(net(), data, key=KEY)
+    training.advance(13)
+    between = training.fit()
+    assert between.diagnostics["step"] == 13 and between.history["step"][-1] == 0
     resumed = list(method.run(net(), data, key=KEY, resume=between))[-1]
     np.testing.assert_allclose(
-        resumed.state["leaves"][0], run(data, steps=300)[-1].state["leaves"][0], rtol=1e-9, atol=1e-12
+        resumed.state["leaves"][0], run(data, steps=300, check_every=50)[-1].state["leaves"][0], rtol=1e-9, atol=1e-12
     )
 
 

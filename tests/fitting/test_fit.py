@@ -153,7 +153,7 @@ def three_nets():
         ({"fields": [*three_nets()[:2], net()]}, ValueError, "share lattice, depth and symmetry"),
         ({"methods": [METHOD, METHOD, ncv.Adam(steps=40)]}, ValueError, "share steps, batch size"),
         ({"methods": [METHOD, METHOD, ncv.Adam(steps=60, check_every=20)]}, ValueError, "learning rate"),
-        ({"methods": [ncv.Adam(steps=60, patience=2)] * 3}, ValueError, "patience and pace must be None"),
+        ({"methods": [ncv.Adam(steps=60, patience=2)] * 3}, ValueError, "patience must be None"),
     ],
 )
 def test_what_does_not_train_together(change, error, text):

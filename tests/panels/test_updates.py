@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 import ncv_lab as ncv
-from helpers import LAB_STATE, compilations
+from helpers import CORR, KEY, LAB_STATE, THEORY, compilations, ensemble, net
 from ncv_lab.fitting.ladder import LADDER
-from ncv_lab.panels.updates import Curve, lab_updates
+from ncv_lab.panels.updates import Curve, lab_updates, paced
 
 
 def until(state, before=None, measured=3):
@@ -121,3 +121,15 @@ def test_a_curve_grows_and_leaves_the_old_one_alone():
     curve = empty.add_train(10, 1.5).add_train(20, 2.0).add_others(20, 1.8)
     assert curve.step.tolist() == [10, 20] and curve.train.tolist() == [1.5, 2.0]
     assert curve.measured.tolist() == [20] and curve.others.tolist() == [1.8] and not len(empty.step)
+
+
+def test_a_paced_training_reports_often_and_visits_the_same_configurations():
+    data = ncv.Data.measure(THEORY, CORR, ensemble())
+    method = ncv.Adam(steps=300, check_every=50, learning_rate=1e-2)
+    fits = list(paced(method.begin(net(), data, key=KEY), seconds=1e-4))
+    steps = [fit.diagnostics["step"] for fit in fits]
+    assert len(fits) > len(fits[-1].history["step"]) >= 2 and steps == sorted(set(steps)) and steps[-1] == 300
+    assert np.isfinite([fit.diagnostics["loss"] for fit in fits]).all()
+    *_, whole = method.run(net(), data, key=KEY)
+    for mine, reference in zip(fits[-1].state["leaves"], whole.state["leaves"], strict=True):
+        np.testing.assert_allclose(mine, reference, rtol=1e-9, atol=1e-12)

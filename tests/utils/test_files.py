@@ -129,8 +129,14 @@ def test_a_class_of_other_fields_is_refused():
 
 
 def test_a_field_that_came_later_has_its_default():
+    description, arrays = pack(ncv.SchwingerDyson())
+    older = {name: value for name, value in description["fields"].items() if name != "decay_rates"}
+    assert unpack(description | {"fields": older}, arrays) == ncv.SchwingerDyson()
+
+
+def test_a_field_that_was_dropped_is_passed_over():
     description, arrays = pack(ncv.Adam(10))
-    older = {name: value for name, value in description["fields"].items() if name != "pace"}
+    older = description["fields"] | {"pace": None}
     assert unpack(description | {"fields": older}, arrays) == ncv.Adam(10)
 
 
