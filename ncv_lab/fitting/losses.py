@@ -20,8 +20,13 @@ from ..utils.files import register
 class Loss(eqx.Module):
     """mean (O - f - mu)^2 + l2 * sum w^2; the subclasses differ in the shift mu.
 
-    `l2` is delta of Eq. (13). `average_weights=True` takes the mean of the squared weights instead of their sum, as the
-    authors' public code does. Raises `ValueError` for l2 < 0.
+    Args:
+        l2: the delta of Eq. (13).
+        average_weights: whether the penalty is the mean of the squared weights, as in the authors' public code, and
+            not their sum.
+
+    Raises:
+        ValueError: for a negative l2.
     """
 
     l2: Float[Array, ""]
@@ -30,7 +35,8 @@ class Loss(eqx.Module):
     def __init__(self, l2: ArrayLike = 0.0, *, average_weights: bool = False):
         if isinstance(l2, str) or not l2 >= 0:
             raise ValueError(f"l2 = {l2!r} must be a number >= 0")
-        self.l2, self.average_weights = jnp.asarray(l2, float), average_weights
+        self.l2 = jnp.asarray(l2, float)
+        self.average_weights = average_weights
 
     @property
     @abstractmethod
@@ -42,7 +48,16 @@ class Loss(eqx.Module):
         """mu at the start, from the observable on the training set."""
 
     def __call__(self, residual: Float[Array, " n"], shift: Float[Array, ""], weights) -> Float[Array, ""]:
-        """The loss, from O - f on some configurations, mu, and the weights of the field (any tree of arrays)."""
+        """The loss of some configurations.
+
+        Args:
+            residual: O - f on them.
+            shift: mu.
+            weights: the weights of the field, any tree of arrays.
+
+        Returns:
+            The loss.
+        """
         leaves = jax.tree.leaves(weights)
         penalty = sum(jnp.sum(leaf**2) for leaf in leaves)
         if self.average_weights:
