@@ -322,7 +322,7 @@ def _seed_number(seed) -> int:
     return sum(int(word) << (32 * place) for place, word in enumerate(np.ravel(seed)[::-1]))
 
 # %% ../../nbs/analysis/02_averages.ipynb #59efe86d
-def in_form(samples: np.ndarray, found: Errors) -> dict[str, Numbers]:
+def in_form(samples: np.ndarray, found: Errors) -> dict[str, Any]:
     """The numbers of `found`, (n,), by name and in the form of one sample: 0-d or (n,)."""
     numbers = {name: number for name, number in found._asdict().items() if name != "method"}
     return {name: np.reshape(number, samples.shape[2:])[()] for name, number in numbers.items()}

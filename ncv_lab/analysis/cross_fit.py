@@ -160,7 +160,8 @@ def _apply(fit: Fit, inside: Data, outside: Data) -> tuple[np.ndarray, np.ndarra
     nothing = np.zeros((inside.n_configs, len(inside.labels)))
     if not _has_influence(fit):
         return _in_columns(fit.evaluate(outside), outside)[:, _columns_of(fit, outside)], nothing
-    unsolved = fit.control.field.with_weights(None)
+    field: Any = fit.control.field
+    unsolved = field.with_weights(None)
     features = map_cores(unsolved.features, outside.phi, outside.dS)
     values = features @ np.asarray(fit.control.weights)
     owed = influence(fit, inside, features.sum(axis=0))
@@ -171,7 +172,7 @@ def _has_influence(fit: Fit) -> bool:
     """Whether the influence of single configurations on a fit is known and matters."""
     weights = fit.control.weights
     solved = weights is not None and "ridge" in fit.diagnostics and not isinstance(fit.method, Lasso)
-    if not solved or not np.any(weights):
+    if weights is None or not solved or not np.any(weights):
         return False
     # Where there are too many configurations to keep their features, none of them matters to the fit.
     return fit.n_configs * len(weights) <= 2**28
@@ -215,7 +216,7 @@ def cross_fit(
     keys = [None] * len(parts) if key is None else jax.random.split(key, len(parts))
     values = np.full(data.values.shape, np.nan)
     owed = np.zeros_like(values)
-    fits = []
+    fits: list[Fit] = []
     evaluating = 0.0
     for fold, fold_key in zip(parts, keys, strict=True):
         inside = data.select(fold.fitted_on)

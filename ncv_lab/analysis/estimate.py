@@ -128,6 +128,7 @@ def _improved(data: Data, found: ControlValues, errors: str, seed: Any, seconds:
 
 def _z_score(result: Estimate, errors: str) -> np.ndarray:
     """The mean of f over its error."""
+    assert result.raw is not None
     f = Estimate.from_samples(result.theory, result.observable, result.raw.samples - result.samples, errors=errors)
     return np.divide(f.value, f.error, out=np.zeros_like(f.value), where=f.error > 0)
 
@@ -169,10 +170,10 @@ def _with_refits(result: Estimate, data: Data, control: Any, options: dict[str, 
         rest = data.select(~np.isin(number, block))
         found = control_values(rest, control, **options)
         replicates.append((np.asarray(rest.values) - found.values).mean(axis=0))
-    replicates = np.stack(replicates)
-    errors = jackknife_errors(columns(result.samples), replicates=replicates)
+    stacked = np.stack(replicates)
+    errors = jackknife_errors(columns(result.samples), replicates=stacked)
     numbers = in_form(result.samples, errors)
-    return replace(result, method=f"{errors.method}, fits repeated", replicates=replicates, **numbers)
+    return replace(result, method=f"{errors.method}, fits repeated", replicates=stacked, **numbers)
 
 # %% ../../nbs/analysis/04_estimate.ipynb #d8ceb242
 def estimate_including_training(

@@ -285,7 +285,7 @@ def fit_mass(estimate: Average, t_min: int | None = None, t_max: int | None = No
         raise ValueError(f"states = {states!r}: a fit has 1, 2 or 3 states")
     index, times = _window(estimate, t_min, t_max, states)
     extent = estimate.theory.shape[0]
-    C = estimate.value[index]
+    C = np.atleast_1d(estimate.value)[index]
     covariance = estimate.covariance()[np.ix_(index, index)]
     if not (np.diag(covariance) > 0).all():
         raise ValueError("the error is 0 at some times of the window, so there is nothing to weight a fit with")
@@ -316,7 +316,7 @@ def fit_mass(estimate: Average, t_min: int | None = None, t_max: int | None = No
 
 def _warn_of_few(estimate: Average, index: list[int]) -> None:
     """Warn if the covariance of the times is made of too few independent configurations."""
-    slowest = max(np.max(estimate.tau_int[index]), 0.5)
+    slowest = max(np.max(np.atleast_1d(estimate.tau_int)[index]), 0.5)
     independent = estimate.n_configs / (2 * slowest)
     if independent < 10 * len(index):
         warnings.warn(
@@ -349,4 +349,4 @@ def _window(
     missing = [str(t) for t in times if t not in present]
     if missing:
         raise ValueError(f"the estimate lacks t = {', '.join(missing)} of the window; estimate Correlator() for all t")
-    return [present.index(t) for t in times], times
+    return [present.index(int(t)) for t in times], times

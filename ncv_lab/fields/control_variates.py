@@ -9,7 +9,7 @@ __all__ = ['VectorField', 'LinearField', 'is_linear', 'n_features', 'count_featu
 
 # %% ../../nbs/fields/01_control_variates.ipynb #69c10f49
 from collections.abc import Callable, Sequence
-from typing import Protocol, SupportsIndex, runtime_checkable
+from typing import Any, Protocol, SupportsIndex, runtime_checkable
 
 import equinox as eqx
 import jax
@@ -18,6 +18,7 @@ import numpy as np
 import scipy.linalg
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
+from typing_extensions import TypeIs
 
 from ..theory.action import Theory
 from ..utils.files import register
@@ -54,7 +55,7 @@ class LinearField(VectorField, Protocol):
         """The field with these weights; with None, the field as it was made."""
 
 
-def is_linear(field: VectorField) -> bool:
+def is_linear(field: Any) -> TypeIs[LinearField]:
     """Whether `field` can be solved by least squares."""
     return bool(getattr(field, "is_linear", False)) and isinstance(field, LinearField)
 
@@ -120,14 +121,16 @@ def check_field(field: VectorField, theory: Theory) -> None:
             check_field(part, theory)
     lattice_shape = tuple(getattr(theory, "lattice_shape", theory.shape))
     event_shape = tuple(getattr(theory, "event_shape", ()))
-    if tuple(getattr(field, "shape", lattice_shape)) != lattice_shape:
+    field_shape = tuple(getattr(field, "shape", lattice_shape))
+    if field_shape != lattice_shape:
         raise ValueError(
-            f"the field lives on the lattice {tuple(field.shape)}, the theory on {lattice_shape}; make the field for "
+            f"the field lives on the lattice {field_shape}, the theory on {lattice_shape}; make the field for "
             "the lattice of the theory"
         )
-    if tuple(getattr(field, "event_shape", event_shape)) != event_shape:
+    components = tuple(getattr(field, "event_shape", event_shape))
+    if components != event_shape:
         raise ValueError(
-            f"a {type(field).__name__} has components of shape {tuple(field.event_shape)} at each site, the theory "
+            f"a {type(field).__name__} has components of shape {components} at each site, the theory "
             f"has {event_shape}; write a vector field for this theory"
         )
 
@@ -162,7 +165,7 @@ class ControlVariate(eqx.Module):
         """f of one configuration."""
         dS = self.theory.gradient(phi)
         weights = self.weights
-        if weights is None:
+        if weights is None or not is_linear(self.field):
             return control_variate_from_gradient(self.field, phi, dS)
         return self.field.features(phi, dS) @ weights
 
@@ -275,9 +278,8 @@ class SumField(eqx.Module):
     def with_weights(self, weights: Float[Array, "n ..."] | None) -> "SumField":
         """The sum with the given weights, in the order of `features`; with None, the sum as it was made."""
         weights = check_weights(weights, self.n_features)
-        if weights is None:
-            parts = [None] * len(self.fields)
-        else:
-            parts = jnp.split(weights, np.cumsum(self.sizes)[:-1])
+        parts: list[Array | None] = [None] * len(self.fields)
+        if weights is not None:
+            parts = list(jnp.split(weights, np.cumsum(self.sizes)[:-1]))
         fields = tuple(field.with_weights(part) for field, part in zip(self.fields, parts, strict=True))
         return eqx.tree_at(lambda total: total.fields, self, fields, is_leaf=lambda node: node is self.fields)

@@ -11,7 +11,7 @@ import itertools
 import math
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax
@@ -173,7 +173,7 @@ def _sites_last(smeared: Float[Array, "... J"]) -> Float[Array, "J V"]:
     return jnp.moveaxis(smeared, -1, 0).reshape(smeared.shape[-1], -1)
 
 # %% ../../nbs/fields/05_local_functions.ipynb #lf-monomials
-def _product(factors: Sequence[Array], *left_out: int) -> Array | int:
+def _product(factors: Sequence[Array], *left_out: int) -> Any:
     """The product of all factors but some: `_product([a, b, c], 1)` is a c."""
     return math.prod(factor for i, factor in enumerate(factors) if i not in left_out)
 
@@ -198,7 +198,7 @@ def _monomials(
         generated += sum(overlaps[j, j] * second[j] * _product(p, j) for j in range(n_fields))
         pairs = itertools.combinations(range(n_fields), 2)
         generated += sum(2 * overlaps[j, k] * first[j] * first[k] * _product(p, j, k) for j, k in pairs)
-    return Jet(_product(p), jnp.stack(slopes), generated)
+    return Jet(_product(p), jnp.stack(slopes), jnp.asarray(generated))
 
 # %% ../../nbs/fields/05_local_functions.ipynb #37944df2
 @register

@@ -93,8 +93,8 @@ def trained_part(field: VectorField) -> Any:
 
 def divide(field: VectorField) -> tuple[list[VectorField], list[VectorField]]:
     """The parts of a field without networks, and those with networks."""
-    without = []
-    with_networks = []
+    without: list[VectorField] = []
+    with_networks: list[VectorField] = []
     for part in _parts(field):
         has_networks = any(jax.tree.leaves(trained_part(part)))
         (with_networks if has_networks else without).append(part)

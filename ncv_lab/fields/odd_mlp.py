@@ -7,7 +7,6 @@ __all__ = ['log', 'arcsinh', 'unfold', 'n_weights', 'fold', 'pointwise', 'OddMLP
 
 # %% ../../nbs/fields/02_odd_mlp.ipynb #7a0de7fd
 from collections.abc import Sequence
-from functools import reduce
 from typing import SupportsIndex
 
 import equinox as eqx
@@ -33,7 +32,9 @@ def log(x: Float[Array, "..."]) -> Float[Array, "..."]:
     exponent = (bits - _BITS_OF_SQRT_HALF) >> 52
     m = jax.lax.bitcast_convert_type(bits - (exponent << 52), jnp.float64)
     s = (m - 1) / (m + 1)
-    series = reduce(lambda total, term: total * s**2 + term, reversed(_SERIES))
+    series = jnp.zeros_like(s)
+    for term in reversed(_SERIES):
+        series = series * s**2 + term
     return jnp.where(x < jnp.inf, s * series + exponent * np.log(2), x)
 
 # %% ../../nbs/fields/02_odd_mlp.ipynb #56773028
@@ -54,21 +55,25 @@ def unfold(
 ) -> Float[Array, "k ..."]:
     """Kernels of the full lattice shape from their independent weights: W(y) free, even in each axis, or a function
     of |y0| alone."""
+    extents = [int(extent) for extent in shape]
     if not symmetric:
-        return weights.reshape(-1, *shape)
-    axes = shape[:1] if symmetric == "time" else shape
-    kernel = weights.reshape(-1, *(extent // 2 + 1 for extent in axes))
-    for axis, extent in enumerate(axes, start=1):
+        return weights.reshape(-1, *extents)
+    mirrored_extents = extents[:1] if symmetric == "time" else extents
+    half_extents = [extent // 2 + 1 for extent in mirrored_extents]
+    kernel = weights.reshape(-1, *half_extents)
+    for axis, extent in enumerate(mirrored_extents, start=1):
         mirrored = jax.lax.slice_in_dim(kernel, 1, extent - extent // 2, axis=axis)
         kernel = jnp.concatenate([kernel, jnp.flip(mirrored, axis)], axis)
-    return jnp.broadcast_to(kernel.reshape(*kernel.shape, *[1] * (len(shape) - len(axes))), (len(kernel), *shape))
+    constant_axes = [1] * (len(extents) - len(mirrored_extents))
+    return jnp.broadcast_to(kernel.reshape(*kernel.shape, *constant_axes), (len(kernel), *extents))
 
 
 def n_weights(shape: Sequence[SupportsIndex], symmetric: bool | str) -> int:
     """The number of independent weights of one kernel."""
     if not symmetric:
         return volume(shape)
-    return shape[0] // 2 + 1 if symmetric == "time" else volume([extent // 2 + 1 for extent in shape])
+    half_extents = [int(extent) // 2 + 1 for extent in shape]
+    return half_extents[0] if symmetric == "time" else volume(half_extents)
 
 # %% ../../nbs/fields/02_odd_mlp.ipynb #e5d86b69
 def fold(values: Float[Array, "..."], symmetric: bool | str) -> Float[Array, " n"]:
@@ -86,9 +91,14 @@ def _activate(z: Float[Array, "sites width"]) -> Float[Array, "sites width"]:
 @_activate.defjvp
 def _activate_jvp(primals, tangents):
     # By hand, so that the backward pass shares one square root; (1 / sqrt(1 + h^2))' = -h / sqrt(1 + h^2)^3.
-    (h, _), (t, dt), value = *(jnp.split(z, 2) for (z,) in (primals, tangents)), _activate(*primals)
+    (z,) = primals
+    (tangent,) = tangents
+    value = _activate(z)
+    h, _ = jnp.split(z, 2)
+    t, dt = jnp.split(tangent, 2)
     slope = 1 / jnp.sqrt(1 + h * h)
-    return value, jnp.concatenate([slope * t, slope * (dt - value[len(h) :] * h * slope * t)])
+    second = value[len(h) :]
+    return value, jnp.concatenate([slope * t, slope * (dt - second * h * slope * t)])
 
 
 def pointwise(
@@ -101,7 +111,8 @@ def pointwise(
     z = jnp.concatenate([h, jnp.broadcast_to(dh[None, :], h.shape)])
     for matrix in hidden:
         z = _activate(z) @ matrix
-    return tuple(jnp.split(_activate(z) @ last, 2))
+    g, dg = jnp.split(_activate(z) @ last, 2)
+    return g, dg
 
 # %% ../../nbs/fields/02_odd_mlp.ipynb #4f6e9f65
 @register
@@ -156,6 +167,7 @@ class OddMLP(eqx.Module):
         origin = kernels[(slice(None), *[0] * phi.ndim)]
         if self.depth == 0:
             return h[0], phi.size * origin[0]
+        assert self.last is not None
         g, dg = pointwise(h.reshape(self.width, -1).T, origin, self.hidden, self.last)
         return g.reshape(phi.shape), dg.sum()
 

@@ -110,7 +110,8 @@ def along_tau(basis: Float[np.ndarray, "tau k"], extent: int, n_functions: int) 
 def near_leg(local: Callable, smearing: Smearing, phi: Float[Array, "..."], dS: Float[Array, "..."]):
     """(a, adot - a dS) at each site, adot = sum_j K_j(0) d_j a, for even local functions a; both (*shape, M)."""
     smeared = smearing(phi)
-    origin = jnp.asarray(smearing.positions[(slice(None), *[0] * phi.ndim)], phi.dtype)
+    at_origin: tuple = (slice(None), *[0] * phi.ndim)
+    origin = jnp.asarray(smearing.positions[at_origin], phi.dtype)
     a, _, slope = jet(local, smeared, jnp.broadcast_to(origin, smeared.shape), None)
     return a, slope - a * dS[..., None]
 

@@ -91,7 +91,7 @@ class Adam(Method):
         self.steps = steps
         self.learning_rate = _rate(learning_rate)
         self.batch_size = batch_size
-        self.loss = LearnedShift() if loss is None else loss
+        self.loss = LearnedShift() if loss is None else loss  # type: ignore[call-arg]
         self.validation = validation
         self.patience = patience
         self.check_every = check_every
@@ -139,7 +139,7 @@ def _rate(learning_rate: Callable | ArrayLike | None) -> Callable | Float[Array,
         return PaperSchedule()
     if callable(learning_rate):
         return learning_rate
-    if isinstance(learning_rate, str) or not learning_rate > 0:
+    if isinstance(learning_rate, str) or not learning_rate > 0:  # type: ignore[operator]
         raise ValueError(f"learning_rate = {learning_rate!r} must be positive")
     return jnp.asarray(learning_rate, float)
 

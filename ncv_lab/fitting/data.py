@@ -111,7 +111,7 @@ class Data:
         """The data of a `Correlator` at one of its times `t`. Nothing is measured again, and nothing is compiled."""
         column = self.times.index(t)
         values = np.asarray(self.values)[:, [column]]
-        observable = self.observable.at(t)
+        observable = self.observable.at(t)  # type: ignore[attr-defined]
         return dataclasses.replace(
             self,
             observable=observable,

@@ -21,7 +21,7 @@ from jaxtyping import Array, Float
 from ..fields.control_variates import ControlVariate, SumField
 from ..fields.local_functions import Polynomials
 from ..fields.neural import NeuralSchwingerDyson
-from ..fields.schwinger_dyson import Contact, Gated, Gradient, Magnetic, Powers, TanhSteps
+from ..fields.schwinger_dyson import BasisField, Contact, Gated, Gradient, Magnetic, Powers, TanhSteps
 from ..fields.smearing import Gaussian, Shell, Smearing, field_sizes, present
 from .data import Data
 from .least_squares import LeastSquares, exponentials, middle_part, parts_of
@@ -68,7 +68,7 @@ class FieldRecipe(eqx.Module):
             The sum of the fields, without weights.
         """
         shape = configs.shape[1:]
-        fields = []
+        fields: list[BasisField | SumField] = []
         if self.gated[1]:
             smearing, local = self._local(configs, *self.gated)
             fields.append(Gated(smearing, local, Powers(self.far), momentum=momentum))
@@ -82,7 +82,7 @@ class FieldRecipe(eqx.Module):
             random = NeuralSchwingerDyson(shape, n_functions=self.networks, momentum=momentum, key=jax.random.key(0))
             fields += random.fields
         if averages:
-            fields += self._for_averages(configs, fields[0])
+            fields += self._for_averages(configs, fields[0])  # type: ignore[arg-type]
         return SumField(*fields)
 
     def _local(self, configs: Float[Array, "n ..."], kernels: tuple, degrees: tuple) -> tuple[Smearing, Polynomials]:
@@ -95,7 +95,8 @@ class FieldRecipe(eqx.Module):
     def _for_averages(self, configs: Float[Array, "n ..."], first: Gated) -> list[Magnetic | Contact]:
         """The parts that observables without a time separation need."""
         shape = configs.shape[1:]
-        gates = Polynomials(len(first.smearing.kernels), (0, 2), first.local.bounds)
+        bounds = first.local.bounds  # type: ignore[attr-defined]
+        gates = Polynomials(len(first.smearing.kernels), (0, 2), bounds)
         magnetic = Magnetic(first.smearing, gates, TanhSteps(resolved_widths(configs)))
         smearing = Smearing(shape, present(self.contact[0] or self.gated[0], shape))
         quadratic = Contact(smearing, Polynomials(len(smearing.kernels), (2,)))
@@ -170,8 +171,8 @@ class SchwingerDyson(Strategy):
         begin = time.perf_counter()
         method = LeastSquares(decay_rates=self.decay_rates, cautious=data.n_configs < FEW)
         needs = _needs(data.observable)
-        best = None
-        tried = {}
+        best: Fit | None = None
+        tried: dict[str, np.ndarray] = {}
         for recipe in self.ladder:
             field = recipe.field(data.phi, **needs)
             too_many = n_weights(field, self.decay_rates) > 0.6 * data.n_configs - 35
@@ -180,6 +181,7 @@ class SchwingerDyson(Strategy):
             fit, tried[recipe.name] = _climb(method, field, data, best)
             if best is None or (fit is not None and score(fit) > score(best)):
                 best = fit
+            assert best is not None
             seconds = time.perf_counter() - begin
             diagnostics = best.diagnostics | {"tried": tried}
             yield replace(_or_raw(best), method=self, wall_time=seconds, diagnostics=diagnostics)
@@ -194,7 +196,7 @@ def _needs(observable: Observable) -> dict[str, Any]:
     return {"momentum": None, "averages": True}
 
 
-def _climb(method: LeastSquares, field: SumField, data: Data, best: Fit | None) -> tuple[Fit | None, np.ndarray]:
+def _climb(method: LeastSquares, field: Any, data: Data, best: Fit | None) -> tuple[Fit | None, np.ndarray]:
     """Solve one rung: (its fit, its ratios on inner folds).
 
     The fit is None, and the ratio that of the middle time, if this ratio is less than half of that of the best rung.
@@ -228,6 +230,6 @@ def n_weights(field: SumField, decay_rates: Sequence[float]) -> int:
 def _or_raw(fit: Fit) -> Fit:
     """The fit with f = 0 for every observable that it did not improve on inner folds."""
     helps = jnp.asarray(fit.validation_ratio > 1.0, float)
-    weights = fit.control.weights
+    weights = jnp.asarray(fit.control.weights)
     weights = weights * helps[0] if weights.ndim == 1 else weights * helps[None, :]
     return replace(fit, control=ControlVariate(fit.control.field, fit.control.theory, weights))

@@ -13,7 +13,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -66,8 +66,8 @@ def exponentials(extent: int, t: int, decay_rates: Sequence[float]) -> Float[np.
     """
     tau = np.arange(extent // 2 + 1)
     columns = [_decay(tau - t, extent, M) + _decay(tau + t, extent, M) for M in decay_rates]
-    columns = np.stack(columns, axis=1)
-    basis, sizes, _ = np.linalg.svd(columns / np.linalg.norm(columns, axis=0), full_matrices=False)
+    matrix = np.stack(columns, axis=1)
+    basis, sizes, _ = np.linalg.svd(matrix / np.linalg.norm(matrix, axis=0), full_matrices=False)
     return basis[:, sizes > 1e-6 * sizes[0]]
 
 
@@ -195,10 +195,10 @@ class Stream(NamedTuple):
         Returns:
             The sums.
         """
-        each_fold = []
+        each_fold: list[Moments] = []
         origin = None
         for fold in np.array_split(np.arange(data.n_configs), folds):
-            sums = None
+            sums: Moments | None = None
             for rows in np.split(fold, range(chunk, len(fold), chunk)):
                 features = feature_matrix(field, data, rows)
                 numbers = np.concatenate([features, np.asarray(data.values)[rows]], axis=1)
@@ -206,6 +206,7 @@ class Stream(NamedTuple):
                 origin = numbers.mean(axis=0) if origin is None else origin
                 more = moments(numbers - origin, 1)
                 sums = more if sums is None else sums + more
+            assert sums is not None
             each_fold.append(sums)
         count = np.concatenate([sums.count for sums in each_fold])
         total = np.concatenate([sums.total for sums in each_fold])
@@ -284,6 +285,8 @@ class LeastSquares(Method):
         self, field: VectorField, data: Data, *, key: PRNGKeyArray | None = None, resume: Fit | None = None
     ) -> Iterator[Fit]:
         """Yield the one `Fit` of the solve. `key` and `resume` have no use here."""
+        if not is_linear(field):
+            raise TypeError(f"a {type(field).__name__} that is not linear in its weights cannot be solved; use Adam")
         start = time.perf_counter()
         source = self.prepare(field, data)
         parts = parts_of(field, data, self.decay_rates)
@@ -291,14 +294,11 @@ class LeastSquares(Method):
         fit = self.result(field, data, solved, time.perf_counter() - start)
         yield replace(fit, features=getattr(source, "features", None))
 
-    def prepare(self, field: VectorField, data: Data) -> Matrix | Stream:
+    def prepare(self, field: LinearField, data: Data) -> Matrix | Stream:
         """The features of all configurations, or their sums if there are too many.
 
-        Raises `TypeError` for a field that is not linear in its weights, and `ValueError` for features that are not
-        finite.
+        Raises `ValueError` for features that are not finite.
         """
-        if not is_linear(field):
-            raise TypeError(f"a {type(field).__name__} that is not linear in its weights cannot be solved; use Adam")
         size = 8 * data.n_configs * n_features(field, data.theory.shape)
         if size > self.memory:
             return Stream.gather(field, data, self.folds)
@@ -419,8 +419,9 @@ def influence(fit: Fit, data: Data, total: Float[np.ndarray, " F"]) -> Float[np.
     Returns:
         One number for each configuration of the fit and each number of the observable.
     """
+    field: Any = fit.control.field
     weights = np.asarray(fit.control.weights).reshape(len(total), -1)
-    features = feature_matrix(fit.control.field, data) if fit.features is None else fit.features
+    features = feature_matrix(field, data) if fit.features is None else fit.features
     ridges = np.broadcast_to(fit.diagnostics["ridge"], weights.shape[1])
     left = np.asarray(data.values) - features @ weights
     left -= left.mean(axis=0)
@@ -433,7 +434,7 @@ def influence(fit: Fit, data: Data, total: Float[np.ndarray, " F"]) -> Float[np.
             columns = part.columns[ridges[part.columns] == ridge]
             owed[:, columns] = _owed(unit, along, ridge)[:, None] * left[:, columns]
 
-    parts = parts_of(fit.control.field, data, getattr(fit.method, "decay_rates", None))
+    parts = parts_of(field, data, getattr(fit.method, "decay_rates", None))
     with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(solve_part, parts))
     return owed

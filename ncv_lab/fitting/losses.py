@@ -33,7 +33,7 @@ class Loss(eqx.Module):
     average_weights: bool = eqx.field(static=True)
 
     def __init__(self, l2: ArrayLike = 0.0, *, average_weights: bool = False):
-        if isinstance(l2, str) or not l2 >= 0:
+        if isinstance(l2, str) or not l2 >= 0:  # type: ignore[operator]
             raise ValueError(f"l2 = {l2!r} must be a number >= 0")
         self.l2 = jnp.asarray(l2, float)
         self.average_weights = average_weights

@@ -160,8 +160,8 @@ class Strategy(eqx.Module):
 def _control_parts(control: ControlVariate) -> dict[str, Any]:
     field = control.field
     weights = control.weights
-    unsolved = field if weights is None else field.with_weights(None)
-    parts = {"field": unsolved, "theory": control.theory, "weights": weights}
+    unsolved = field.with_weights(None) if is_linear(field) and weights is not None else field
+    parts: dict[str, Any] = {"field": unsolved, "theory": control.theory, "weights": weights}
     return {name: _saveable(part) for name, part in parts.items()}
 
 

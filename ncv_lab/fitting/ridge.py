@@ -17,7 +17,7 @@ import scipy.linalg
 class Totals(NamedTuple):
     """Sums over some configurations: how many they are, the sum of the numbers (D,), and of their products (D, D)."""
 
-    count: float
+    count: float  # type: ignore[assignment]
     total: np.ndarray
     gram: np.ndarray
 
@@ -31,7 +31,7 @@ class Moments(NamedTuple):
         gram: the sums of their products, (B, D, D).
     """
 
-    count: np.ndarray
+    count: np.ndarray  # type: ignore[assignment]
     total: np.ndarray
     gram: np.ndarray
 
@@ -77,7 +77,7 @@ class Moments(NamedTuple):
         """The moments of numbers @ matrix, for a `matrix` (D, E)."""
         return Moments(self.count, self.total @ matrix, matrix.T @ self.gram @ matrix)
 
-    def __add__(self, other: "Moments") -> "Moments":
+    def __add__(self, other: "Moments") -> "Moments":  # type: ignore[override]
         """The sums over more configurations in each fold."""
         return Moments(self.count + other.count, self.total + other.total, self.gram + other.gram)
 

@@ -196,7 +196,7 @@ class VariableProjection(Method):
                 f"variable projection trains networks inside a field with features, such as NeuralSchwingerDyson; "
                 f"this {type(field).__name__} has none: use LeastSquares or Adam"
             )
-        unsolved = field.with_weights(None)
+        unsolved: Any = field.with_weights(None)
         return _train(self, unsolved, data, jax.random.key(0) if key is None else key)
 
 # %% ../../nbs/fitting/09_variable_projection.ipynb #7057908f
@@ -207,7 +207,7 @@ def _project(method: VariableProjection, solved: list, neural: SumField, data: D
     bases = [exponentials(extent, t, method.decay_rates) for t in data.times]
     columns = [np.zeros((n, 0))] * len(bases)
     if solved:
-        field = SumField(*solved)
+        field: Any = SumField(*solved)
         features = feature_matrix(field, data, slice(n))
         combined = [features @ field.profile(basis) for basis in bases]
         columns = [np.asarray(_unit_spread(jnp.asarray(numbers))) for numbers in combined]
@@ -275,8 +275,8 @@ def _train(method: VariableProjection, field: SumField, data: Data, key: PRNGKey
     rate = optax.cosine_decay_schedule(method.learning_rate, method.steps)
     memory = optimiser.init(nets)
     loss = np.nan
-    best = None
-    history = []
+    best: Fit | None = None
+    history: list[Check] = []
     idle_checks = 0
 
     for step in range(method.steps + 1):
@@ -290,6 +290,7 @@ def _train(method: VariableProjection, field: SumField, data: Data, key: PRNGKey
             else:
                 idle_checks += 1
             history.append(check)
+            assert best is not None
             yield _report(method, best, data, history, "running", time.perf_counter() - begin)
             if step == method.steps or idle_checks == method.patience or not check.is_finite:
                 break
@@ -297,6 +298,7 @@ def _train(method: VariableProjection, field: SumField, data: Data, key: PRNGKey
         scale = jnp.asarray(1.0 if method.optimiser else -rate(step), float)
         nets, memory, loss = _step(optimiser, scale, projection, nets, frozen, memory, columns)
 
+    assert best is not None
     (fit,) = solver.run(best.control.field, data)
     best = replace(best, control=fit.control, diagnostics=fit.diagnostics, features=fit.features)
     status = "finished" if history[-1].step == method.steps else "stopped early"

@@ -94,7 +94,7 @@ class Training:
     def method(self, steps: int, check_every: int = 10_000) -> Adam:
         """Adam with one configuration a step, Eq. (16) and Eq. (13); the measuring set is set aside for the history."""
         aside = self.n_measure / (self.n_train + self.n_measure)
-        loss = LearnedShift(self.delta, average_weights=self.average_weights)
+        loss = LearnedShift(self.delta, average_weights=self.average_weights)  # type: ignore[arg-type]
         return Adam(steps, loss=loss, validation=aside, check_every=check_every)
 
 # %% ../../nbs/paper/01_trainings.ipynb #51f20a11
