@@ -82,7 +82,7 @@ def _raw(theory: Theory | None, observable: Callable, ensemble: Ensemble, errors
     """The mean of O. It needs no gradients, so only the observable is measured."""
     start = time.perf_counter()
     theory, observable = check_parts(theory, observable, ensemble)
-    values = measure(observable, ensemble.configs, theory.shape)
+    values = measure(observable, ensemble.configs, theory)
     seconds = _seconds(ensemble, time.perf_counter() - start)
     return Estimate.from_samples(theory, observable, values, errors=errors, seed=ensemble.seed, seconds=seconds)
 

@@ -18,7 +18,7 @@ from jaxtyping import Array, Bool, Float, Int, UInt64
 from ..fields.control_variates import VectorField, control_variate_from_gradient
 from ..sampling.ensemble import Ensemble
 from ..theory.action import Theory, check_same_theory
-from ..theory.observables import Observable, as_observable, measure
+from ..theory.observables import Observable, check_observable, measure
 from ..utils.batching import map_configs, map_cores
 
 # %% ../../nbs/fitting/02_data.ipynb #14f7e45b
@@ -76,7 +76,7 @@ class Data:
         dS = map_cores(theory.gradient, phi)
         if not np.isfinite(dS).all():
             raise ValueError("the gradient of the action is not finite on some configurations; check the theory")
-        values = measure(observable, ensemble.flat, theory.shape)
+        values = measure(observable, ensemble.flat, theory)
         return Data(
             theory=theory,
             observable=observable,
@@ -146,9 +146,7 @@ def check_parts(theory: Theory | None, observable: Callable, ensemble: Ensemble)
         )
     if theory is not None:
         check_same_theory(theory, ensemble.theory, "the ensemble was sampled")
-    observable = as_observable(observable)
-    observable.labels(ensemble.theory.shape)
-    return ensemble.theory, observable
+    return ensemble.theory, check_observable(observable, ensemble.theory)
 
 # %% ../../nbs/fitting/02_data.ipynb #3e47819c
 def validation_rows(data: Data, fraction: float) -> Bool[np.ndarray, " n"]:

@@ -203,3 +203,18 @@ def test_measure_takes_a_theory_in_place_of_its_shape():
 def test_configurations_of_another_number_of_components_are_refused():
     with pytest.raises(ValueError, match=r"the lattice shape \(6, 4\) and the event shape \(3,\)"):
         ncv.measure(lambda phi: phi.sum(), np.ones((5, 6, 4, 2)), COMPONENTS)
+
+
+def test_estimates_and_fits_refuse_observables_of_scalar_fields_on_components():
+    "They would take the components for a further axis of the lattice."
+    ensemble = ncv.Ensemble.from_configs(np.asarray(field((2, 20, 6, 4, 3))), COMPONENTS)
+    net = ncv.OddMLP((6, 4), depth=0)
+    for call in (
+        lambda: ncv.estimate(COMPONENTS, ncv.Correlator(), ensemble),
+        lambda: ncv.estimate(COMPONENTS, ncv.Correlator(), ensemble, control=net),
+        lambda: ncv.fit(net, COMPONENTS, ncv.Correlator(), ensemble),
+    ):
+        with pytest.raises(ValueError, match="is defined for one number at a site"):
+            call()
+    raw = ncv.estimate(COMPONENTS, ComponentCorrelator(), ensemble)
+    np.testing.assert_allclose(raw.value, ncv.measure(ComponentCorrelator(), ensemble.flat, COMPONENTS).mean(0))
