@@ -173,7 +173,7 @@ def component_by_component(function, phi, n_axes):
     return np.stack(values, axis=-1).reshape(*values[0].shape, *phi.shape[n_axes:])
 
 
-@few
+@settings(max_examples=5)
 @given(with_components())
 def test_lattice_functions_treat_each_component_by_itself(case):
     phi, n_axes, y = case
@@ -190,7 +190,7 @@ def test_lattice_functions_treat_each_component_by_itself(case):
         np.testing.assert_allclose(function(phi, n_axes=n_axes), expected, atol=1e-12)
 
 
-@few
+@settings(max_examples=5)
 @given(with_components())
 def test_lattice_functions_commute_with_rotations_of_the_components(case):
     phi, n_axes, y = case
