@@ -10,10 +10,10 @@ __all__ = ['LAMBDAS', 'COUNTS', 'LATTICES', 'WIDE', 'BUTTONS', 'WORK_BUTTONS', '
 # %% ../../nbs/panels/05_base.ipynb #dfc79b2d
 import io
 import json
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from importlib import metadata
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import h5py
 import ipywidgets as widgets
@@ -103,8 +103,14 @@ WORK_BUTTONS, SAVE_BUTTONS = ("Start", "Stop", "Reset"), ("PNG", "PDF", "JSON", 
 READY = {"number": "–", "claim": "ready", "status": "press Start", "stage": "ready"}
 
 # %% ../../nbs/panels/05_base.ipynb #85db58fc
-class Panel(widgets.HBox):
+_StateT = TypeVar("_StateT", bound=PanelState)
+_UpdateT = TypeVar("_UpdateT", bound=Update)
+
+
+class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
     """Controls beside a live board. Subclasses override `curves`, `readout`, `arrays` and `code_of`.
+
+    `Panel[LabState, LabUpdate]` is the class of panels with this state and these updates.
 
     Args:
         work: called with a state and the last update of the work before, or None; yields updates.
@@ -118,11 +124,11 @@ class Panel(widgets.HBox):
 
     def __init__(
         self,
-        work: Callable[..., Iterator[Update]],
-        state: PanelState,
+        work: Callable[..., Iterator[_UpdateT]],
+        state: _StateT,
         controls: dict[str, widgets.Widget],
         board: Board,
-        presets: dict[str, PanelState],
+        presets: Mapping[str, _StateT],
     ):
         if not isinstance(state, PanelState):
             raise TypeError(f"a panel begins with a state such as LabState(), got {state!r}")
@@ -213,14 +219,14 @@ class Panel(widgets.HBox):
 
     # ---- controls and state ----
 
-    def set_state(self, state: PanelState) -> None:
+    def set_state(self, state: _StateT) -> None:
         """Set all controls to the values of `state`."""
         with self._quietly():
             for name, control in self.controls.items():
                 show_value(control, getattr(state, name))
         self.state = state
 
-    def read(self) -> PanelState:
+    def read(self) -> _StateT:
         """The state of the controls. Raises `ValueError` or `TypeError` if their values do not go together."""
         values = {name: control.value for name, control in self.controls.items()}
         if "shape" in values:
@@ -260,7 +266,7 @@ class Panel(widgets.HBox):
 
     # ---- what the runner calls, in its thread ----
 
-    def show(self, update: Update) -> None:
+    def show(self, update: _UpdateT) -> None:
         """Show an update on the board."""
         self.board.show(self.curves(update), self.words(update))
 
@@ -280,29 +286,29 @@ class Panel(widgets.HBox):
 
     # ---- what a subclass says about an update ----
 
-    def curves(self, update: Update) -> dict[str, Any]:
+    def curves(self, update: _UpdateT) -> dict[str, Any]:
         """The columns of each series that has data, by its key."""
         raise NotImplementedError
 
-    def readout(self, update: Update) -> dict[str, Any]:
+    def readout(self, update: _UpdateT) -> dict[str, Any]:
         """The words about the result, 'caption', 'number', 'claim' and 'facts'; none while there is no result."""
         raise NotImplementedError
 
-    def arrays(self, update: Update) -> dict[str, np.ndarray]:
+    def arrays(self, update: _UpdateT) -> dict[str, np.ndarray]:
         """The numbers to save, by name."""
         raise NotImplementedError
 
-    def code_of(self, update: Update | None) -> str:
+    def code_of(self, update: _UpdateT | None) -> str:
         """Python code that does the same as the panel, with as many steps as were made until `update`."""
         raise NotImplementedError
 
-    def words(self, update: Update) -> dict[str, Any]:
+    def words(self, update: _UpdateT) -> dict[str, Any]:
         """The whole readout of an update: what the work is doing, and the words about its result."""
         status = f"{update.stage} …" if update.stage != "finished" else "finished; move a control to go on"
         doing = {"number": "–", "status": status, "stage": update.stage, "progress": update.progress}
         return doing | self.readout(update)
 
-    def figure(self, update: Update, *, words: bool = False) -> Figure:
+    def figure(self, update: _UpdateT, *, words: bool = False) -> Figure:
         """A figure of an update: the curves side by side, or with `words` all that the board shows."""
         if words:
             return board_figure(self.board, self.curves(update), self.words(update))
@@ -339,7 +345,7 @@ def record(panel: Panel, update: Update) -> dict[str, Any]:
 def as_list(array: np.ndarray) -> Any:
     """An array as nested lists, or a number; what is not finite is None, because JSON has no NaN."""
     array = np.asarray(array)
-    return np.where(np.isfinite(array), array.astype(object), None).tolist()
+    return np.where(np.isfinite(array), array.astype(object), np.array(None)).tolist()
 
 
 def as_json(panel: Panel, update: Update) -> bytes:

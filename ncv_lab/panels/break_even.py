@@ -73,7 +73,8 @@ def times_to_error(update: LabUpdate, cost: float, evaluating: float) -> Times:
         evaluating: seconds to evaluate f on a configuration, e.
     """
     state, result = update.state, update.result
-    raw_error, improved_error = result.raw.error[state.t], result.error[state.t]
+    assert result is not None and result.raw is not None and update.fit is not None  # the last update has all three
+    raw_error, improved_error = np.ravel(result.raw.error)[state.t], np.ravel(result.error)[state.t]
     error = raw_error * np.logspace(1, -4, 101)
     n_raw = result.n_configs * (raw_error / error) ** 2
     n_improved = result.n_configs * (improved_error / error) ** 2
@@ -90,6 +91,7 @@ def times_to_error(update: LabUpdate, cost: float, evaluating: float) -> Times:
 
 def seconds_per_configuration(update: LabUpdate) -> float:
     """How long f of one configuration takes, from a second measurement of the other half: the first one compiles."""
+    assert update.sampled is not None  # the ensemble is made before the fit
     measurement = begin_measurement(update)
     started = time.perf_counter()
     measurement.finish()
@@ -119,6 +121,7 @@ TIMES_PLOT = Plot(
 
 def break_even_facts(update: BreakEvenUpdate) -> dict[str, str]:
     """What stands below the large number: both times that were measured, and the ratio of the errors."""
+    assert update.fit is not None and update.sampled is not None  # the last update has both
     return {
         "fit": f"{update.fit.wall_time:.2f} s",
         "evaluation": f"{1e3 * update.evaluating:.3g} ms a configuration",
@@ -127,7 +130,7 @@ def break_even_facts(update: BreakEvenUpdate) -> dict[str, str]:
     }
 
 # %% ../../nbs/panels/09_break_even.ipynb #d2d3a2da
-class BreakEvenPanel(Panel):
+class BreakEvenPanel(Panel[BreakEvenState, BreakEvenUpdate]):
     """The time to reach an error, by sampling more or by a control variate, for any cost of a configuration."""
 
     def __init__(self, state: BreakEvenState | None = None):
@@ -154,8 +157,9 @@ class BreakEvenPanel(Panel):
         """The relative error below which the control variate wins, and how much faster it is in the end."""
         if update.times is None:
             return {}
+        assert update.result is not None  # times come from a result
         t = update.state.t
-        relative = update.times.break_even / abs(update.result.value[t])
+        relative = update.times.break_even / abs(np.ravel(update.result.value)[t])
         large_number, claim = "never", "f costs more than it gains"
         if np.isfinite(relative):
             large_number = f"{100 * relative:.3g} %"

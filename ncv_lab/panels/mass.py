@@ -59,6 +59,7 @@ def mass_updates(state: MassState, before: MassUpdate | None = None) -> Iterator
     for update in lab_updates(state, before):
         masses = effective = None
         if update.stage == "finished":
+            assert update.result is not None and update.result.raw is not None  # the work ends with a result
             estimates = {"raw": update.result.raw, "improved": update.result}
             masses = {name: fit_mass(estimate, *state.window) for name, estimate in estimates.items()}
             effective = {name: effective_mass(estimate) for name, estimate in estimates.items()}
@@ -81,7 +82,7 @@ MASS_PLOT = Plot(
 def mass_curves(update: MassUpdate) -> dict[str, tuple]:
     """The columns of the effective masses and of the fits, raw and improved."""
     shown = {}
-    if update.masses is not None:
+    if update.masses is not None and update.effective is not None:
         for name, fit in update.masses.items():
             t, m, error = update.effective[name]
             shown[f"m_{name}"] = (t + 0.5, m, error)
@@ -89,7 +90,7 @@ def mass_curves(update: MassUpdate) -> dict[str, tuple]:
     return shown
 
 # %% ../../nbs/panels/07_mass.ipynb #4c5bfd8d
-class MassPanel(Panel):
+class MassPanel(Panel[MassState, MassUpdate]):
     """Effective masses and correlated fits, raw and improved, with the window of the fit on a slider."""
 
     def __init__(self, state: MassState | None = None):
@@ -112,6 +113,7 @@ class MassPanel(Panel):
         """The improved mass, how much more precise it is than the raw one, and the quality of both fits."""
         if update.masses is None:
             return {}
+        assert update.result is not None and update.sampled is not None  # masses come from a result
         raw, improved = update.masses["raw"], update.masses["improved"]
         facts = {}
         for name, mass in update.masses.items():

@@ -56,7 +56,7 @@ def overfit_controls() -> dict[str, widgets.Widget]:
     return controls
 
 # %% ../../nbs/panels/08_overfit.ipynb #c3c0b9c2
-class OverfitPanel(Panel):
+class OverfitPanel(Panel[LabState, LabUpdate]):
     """The ratio where a network was trained against the ratio elsewhere, for each loss and any number of
     configurations."""
 

@@ -67,7 +67,7 @@ class Board(anywidget.AnyWidget):
 
     _esm = _CODE.joinpath("plot_widget.js").read_text(encoding="utf-8")
     _css = _CODE.joinpath("plot_widget.css").read_text(encoding="utf-8")
-    plots = traitlets.List().tag(sync=True)
+    plots: traitlets.List = traitlets.List().tag(sync=True)
     card_span = traitlets.Int(5).tag(sync=True)
     frame = traitlets.Dict().tag(sync=True)
     data = traitlets.Bytes().tag(sync=True)
@@ -130,7 +130,7 @@ def draw_series(series: Series, columns, ax: Axes) -> None:
     columns = np.asarray(columns, float)
     x, y = columns[:2]
     error = columns[2] if len(columns) > 2 else None
-    look = {"color": COLOURS[series.colour], "label": series.name}
+    look: dict[str, Any] = {"color": COLOURS[series.colour], "label": series.name}
     if series.bars:
         ax.bar(x, y, width=x[1] - x[0] if len(x) > 1 else 1.0, **look)
     elif series.band:
@@ -197,7 +197,7 @@ def curves_figure(plots: tuple[Plot, ...], curves: dict[str, Any]) -> Figure:
 
 def rows_of_twelve(spans: list[int]) -> list[list[int]]:
     """The widths of boxes in twelfths, row by row: a box that does not fit any more begins a new row."""
-    rows = []
+    rows: list[list[int]] = []
     for span in spans:
         if not rows or sum(rows[-1]) + span > 12:
             rows.append([])

@@ -60,6 +60,7 @@ class SamplerUpdate(Update):
     """What `SamplerPanel` shows besides: dH (trajectory, chain), `modes` (trajectory, chain, 4), see `SlowModes`, and
     the `chains` to go on with, which were thermalised for the state `chain_state`."""
 
+    state: SamplerState
     chains: Chains | None = None
     chain_state: SamplerState | None = None
     delta_h: np.ndarray | None = None
@@ -97,6 +98,7 @@ def sampler_updates(state: SamplerState, before: SamplerUpdate | None = None) ->
     if known is None or known.chain_settings != state.chain_settings:
         start, n_thermal = None, 300
         if known is not None and known.shape == state.shape:
+            assert chains is not None  # they come with their state
             start, n_thermal = np.asarray(chains.phi), 100
         options = {"n_chains": N_CHAINS, "n_thermal": n_thermal, "thin": 1, "method": state.method, "start": start}
         for now in sample_steps(state.theory, N_CHAINS, keys(state).ensemble, **options):
@@ -110,6 +112,7 @@ def sampler_updates(state: SamplerState, before: SamplerUpdate | None = None) ->
 def walk(update: SamplerUpdate) -> Iterator[SamplerUpdate]:
     """The updates while the chains of `update` make the trajectories that its state asks for."""
     n, chains = update.state.n_configs, update.chains
+    assert chains is not None  # `sampler_updates` has thermalised them
     delta_h = np.empty((n, N_CHAINS))
     modes = np.empty((n, N_CHAINS, 4))
     for done in range(AT_ONCE, n + 1, AT_ONCE):
@@ -161,6 +164,7 @@ def sampler_facts(update: SamplerUpdate, taus: dict[str, tuple[float, float]], n
         taus: (tau_int, error) of each mode, in trajectories.
         n_steps: steps of a trajectory.
     """
+    assert update.delta_h is not None  # there is a trajectory
     weight = np.exp(-update.delta_h)
     facts = {"⟨exp(−ΔH)⟩": format_error(weight.mean(), weight.std() / weight.size**0.5)}
     for name, (tau, error) in taus.items():
@@ -196,7 +200,7 @@ def sampler_controls() -> dict[str, widgets.Widget]:
     }
 
 # %% ../../nbs/panels/10_sampler.ipynb #ab58e111
-class SamplerPanel(Panel):
+class SamplerPanel(Panel[SamplerState, SamplerUpdate]):
     """Hybrid Monte Carlo at work: step size, trajectory length, and Fourier acceleration."""
 
     def __init__(self, state: SamplerState | None = None):
@@ -206,8 +210,9 @@ class SamplerPanel(Panel):
 
     def curves(self, update: SamplerUpdate) -> dict[str, Any]:
         """The distribution of dH, autocorrelations, the history of the magnetisation, and a configuration."""
-        shown = {"phi": image_of(update.phi)}
-        if update.delta_h is None:
+        assert update.phi is not None  # every update shows a configuration
+        shown: dict[str, Any] = {"phi": image_of(update.phi)}
+        if update.delta_h is None or update.modes is None:
             return shown
         shown["dh"] = histogram(update.delta_h)
         for name, k in MODES.items():
@@ -218,7 +223,7 @@ class SamplerPanel(Panel):
 
     def readout(self, update: SamplerUpdate) -> dict[str, Any]:
         """The acceptance, and the price of an independent configuration."""
-        if update.delta_h is None:
+        if update.delta_h is None or update.modes is None:
             return {}
         taus = {name: tau_int(update.modes[..., k].T) for name, k in MODES.items()}
         slowest = max(tau for tau, _ in taus.values())
@@ -233,7 +238,9 @@ class SamplerPanel(Panel):
 
     def arrays(self, update: SamplerUpdate) -> dict[str, np.ndarray]:
         """dH (trajectory, chain) and the slow modes (trajectory, chain, 4)."""
-        return {} if update.delta_h is None else {"delta_h": update.delta_h, "modes": update.modes}
+        if update.delta_h is None or update.modes is None:
+            return {}
+        return {"delta_h": update.delta_h, "modes": update.modes}
 
     def code_of(self, update: SamplerUpdate | None) -> str:
         """Python code that samples as the state says."""

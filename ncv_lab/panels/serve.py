@@ -15,6 +15,7 @@ from importlib.resources import files
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 # %% ../../nbs/panels/11_serve.ipynb #3d43de64
 def panel_names() -> tuple[str, ...]:
@@ -29,7 +30,7 @@ def panel_names() -> tuple[str, ...]:
 # %% ../../nbs/panels/11_serve.ipynb #ec9a63f7
 def one_cell(source: str) -> dict:
     """A notebook of one cell, in the form of JSON."""
-    cell = {
+    cell: dict[str, Any] = {
         "cell_type": "code",
         "id": "panel",
         "source": source,

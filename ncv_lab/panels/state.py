@@ -12,7 +12,7 @@ import dataclasses
 import json
 import math
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import NamedTuple, TypeVar
 
 import jax
 from jaxtyping import PRNGKeyArray
@@ -26,11 +26,14 @@ from ..fitting.variable_projection import VariableProjection
 from ..theory.action import Phi4
 
 # %% ../../nbs/panels/01_state.ipynb #c5f0dcd3
+_StateT = TypeVar("_StateT", bound="PanelState")
+
+
 @dataclass(frozen=True)
 class PanelState:
     """The values of all controls of a panel; subclasses add fields and check them in `__post_init__`."""
 
-    def replace(self, **changes) -> "PanelState":
+    def replace(self: _StateT, **changes) -> _StateT:
         """The state with some fields changed, checked again."""
         return dataclasses.replace(self, **changes)
 
@@ -39,7 +42,7 @@ class PanelState:
         return json.dumps(dataclasses.asdict(self))
 
     @classmethod
-    def from_json(cls, text: str) -> "PanelState":
+    def from_json(cls: type[_StateT], text: str) -> _StateT:
         """The state of a JSON document. Raises `ValueError` if it is damaged, has other fields or impossible values."""
         values = json.loads(text)
         if not isinstance(values, dict):
@@ -110,8 +113,10 @@ class TheoryState(PanelState):
 # %% ../../nbs/panels/01_state.ipynb #1ed8af58
 FAMILIES = ("linear", "OddMLP", "SchwingerDyson", "NeuralSchwingerDyson")
 SOLVED = ("linear", "SchwingerDyson")
-LOSSES = {"SecondMoment": SecondMoment, "FixedShift": FixedShift, "LearnedShift": LearnedShift}
-SYMMETRIC = {"no": False, "yes": True, "time": "time"}
+LOSSES: dict[str, type[SecondMoment] | type[FixedShift]] = {
+    "SecondMoment": SecondMoment, "FixedShift": FixedShift, "LearnedShift": LearnedShift
+}
+SYMMETRIC: dict[str, bool | str] = {"no": False, "yes": True, "time": "time"}
 
 
 @dataclass(frozen=True)
@@ -198,7 +203,8 @@ def make_method(state: LabState, steps: int = 1_000_000, **options) -> Adam | Va
         if state.l2 > 0:
             options["ridge"] = state.l2
         return VariableProjection(steps=min(steps, 200), learning_rate=state.learning_rate, **options)
-    loss = LOSSES[state.loss](state.l2)
+    # equinox hands the constructor of Loss down, which a static checker does not see
+    loss = LOSSES[state.loss](state.l2)  # type: ignore[arg-type, call-arg]
     return Adam(steps, learning_rate=state.learning_rate, batch_size=state.batch_size, loss=loss, **options)
 
 # %% ../../nbs/panels/01_state.ipynb #40a89d73

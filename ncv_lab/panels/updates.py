@@ -12,6 +12,7 @@ __all__ = ['FORM', 'PACE', 'Sampled', 'in_two_halves', 'estimate_of', 'Update', 
 import time
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass, field, replace
+from typing import TypeVar
 
 import equinox as eqx
 import jax
@@ -19,11 +20,13 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..analysis.averages import Estimate
-from ..fields.control_variates import ControlVariate
+from ..fields.control_variates import ControlVariate, VectorField
 from ..fitting.adam import AdamRun
 from ..fitting.data import Data
+from ..fitting.ladder import SchwingerDyson
 from ..fitting.least_squares import LeastSquares
 from ..fitting.result import Fit
+from ..fitting.variable_projection import VariableProjection
 from .state import SOLVED, LabState, TheoryState, keys, make_field, make_method, n_chains
 from ..sampling.ensemble import Ensemble
 from ..sampling.hmc import HMC, sample_steps
@@ -52,9 +55,9 @@ class Sampled:
 
 def in_two_halves(state: TheoryState, ensemble: Ensemble) -> Sampled:
     """The ensemble of a state, measured: one half for the fit, the other one to measure on."""
-    train, others = ensemble.split(state.n_configs)
-    train = Data.measure(state.theory, Correlator(), train)
-    others = Data.measure(state.theory, Correlator(), others)
+    first_half, other_half = ensemble.split(state.n_configs)
+    train = Data.measure(state.theory, Correlator(), first_half)
+    others = Data.measure(state.theory, Correlator(), other_half)
     return Sampled(state, ensemble, train, others, estimate_of(others, np.asarray(others.values)))
 
 # %% ../../nbs/panels/02_updates.ipynb #e1cfdb4a
@@ -83,7 +86,10 @@ class Update:
     sampled: Sampled | None = None
 
 
-def ensemble_updates(update: Update) -> Generator[Update, None, Sampled]:
+_UpdateT = TypeVar("_UpdateT", bound=Update)
+
+
+def ensemble_updates(update: _UpdateT) -> Generator[_UpdateT, None, Sampled]:
     """Yield updates while the ensemble of `update.state` is made, from the one at hand where possible; return it."""
     state, old = update.state, update.sampled
     if old is not None and old.state.ensemble_settings == state.ensemble_settings:
@@ -141,7 +147,10 @@ class Measurement:
 
     def estimate(self) -> Estimate:
         """The estimate of O - f on the other half, with the raw one of the same configurations."""
-        t = self.fit.observable.t
+        observable = self.fit.observable
+        assert isinstance(observable, Correlator)  # as `in_two_halves` measures it
+        t = observable.t
+        assert not isinstance(t, tuple)  # a panel fits one time, or all of them
         others = self.others if t is None else self.others.at(t)
         values = np.asarray(others.values)
         return estimate_of(others, values - self.f, raw=estimate_of(others, values))
@@ -183,6 +192,7 @@ class LabUpdate(Update):
         speed: in training steps per second.
     """
 
+    state: LabState
     fit: Fit | None = None
     fit_state: LabState | None = None
     curve: Curve = field(default_factory=Curve)
@@ -214,6 +224,7 @@ def still_holds(update: LabUpdate, state: LabState, train: Data) -> bool:
     """Whether the fit at hand is one of this state, on the same configurations and for the same time."""
     if not same_form(update, state):
         return False
+    assert update.fit is not None  # `same_form` says so
     return f"C({state.t})" in update.fit.labels and np.array_equal(update.fit.seen, train.seen)
 
 # %% ../../nbs/panels/02_updates.ipynb #548f8e65
@@ -222,22 +233,27 @@ PACE = 0.03  # seconds between two updates of a training
 
 def fits(update: LabUpdate, before: LabUpdate) -> Iterator[Fit]:
     """The steps of the fit of `update.state`, from the network of the update `before` if it has the same form."""
+    assert update.sampled is not None  # the ensemble is made before the fit
     state, train = update.state, update.sampled.train
-    if state.family == "SchwingerDyson":
-        yield from make_field(state).run(train)
-    elif state.family == "linear":
-        yield from LeastSquares().run(make_field(state), train)
+    start: VectorField | SchwingerDyson
+    if state.family not in SOLVED and same_form(before, state):
+        assert before.fit is not None  # `same_form` says so
+        start = before.fit.control.field
     else:
-        start = before.fit.control.field if same_form(before, state) else make_field(state)
-        if state.family == "NeuralSchwingerDyson":
-            yield from make_method(state, check_every=1).run(start, train, key=keys(state).order)
-        else:
-            resume = before.fit if still_holds(before, state, train) else None
-            one_time = train.at(state.t)
-            n_aside = max(1, len(one_time.values) // 10)
-            method = make_method(state, check_every=256)
-            training = method.begin(start, one_time, key=keys(state).order, resume=resume, n_looked_at=n_aside)
-            yield from paced(training)
+        start = make_field(state)
+    method = make_method(state, check_every=1 if state.family == "NeuralSchwingerDyson" else 256)
+    if isinstance(start, SchwingerDyson):
+        yield from start.run(train)
+    elif method is None:
+        yield from LeastSquares().run(start, train)
+    elif isinstance(method, VariableProjection):
+        yield from method.run(start, train, key=keys(state).order)
+    else:
+        resume = before.fit if still_holds(before, state, train) else None
+        one_time = train.at(state.t)
+        n_aside = max(1, len(one_time.values) // 10)
+        training = method.begin(start, one_time, key=keys(state).order, resume=resume, n_looked_at=n_aside)
+        yield from paced(training)
 
 
 def paced(training: AdamRun, seconds: float = PACE) -> Iterator[Fit]:
@@ -344,6 +360,7 @@ def fit_updates(update: LabUpdate, steps: Iterator[Fit]) -> Generator[LabUpdate,
 # %% ../../nbs/panels/02_updates.ipynb #2ccc2cc1
 def with_fit(update: LabUpdate, fit: Fit, last: Fit | None) -> LabUpdate:
     """The update with a new fit; its speed is a running mean over the steps since the fit `last`."""
+    assert update.sampled is not None  # the ensemble is made before the fit
     state, speed = update.state, update.speed
     if last is not None and state.family not in SOLVED:
         now = (step_of(fit) - step_of(last)) / (fit.wall_time - last.wall_time)
@@ -356,6 +373,7 @@ def with_fit(update: LabUpdate, fit: Fit, last: Fit | None) -> LabUpdate:
 def begin_measurement(update: LabUpdate) -> Measurement:
     """The measurement of the fit of an update, with its best weights or with those of the last step."""
     fit = update.fit
+    assert fit is not None and update.sampled is not None  # there is something to measure, and something to measure on
     if not update.state.keep_best and "leaves" in (fit.state or {}):
         fit = with_weights_now(fit)
     return Measurement(fit, update.sampled.others)

@@ -84,7 +84,7 @@ def estimate_curves(name: str, estimate: Estimate) -> dict[str, tuple]:
 
 def correlator_curves(update: LabUpdate) -> dict[str, tuple]:
     """The columns of the correlators, raw and improved, as far as they are known."""
-    shown = {}
+    shown: dict[str, tuple] = {}
     if update.sampled is not None and update.stage in ("fitting", "finished"):
         shown |= estimate_curves("raw", update.sampled.raw)
     if update.result is not None:
@@ -126,6 +126,7 @@ def fit_facts(update: LabUpdate) -> dict[str, str]:
     state, result = update.state, update.result
     if result is None:
         return {}
+    assert result.raw is not None and update.fit is not None and update.sampled is not None  # a result has all three
     place = result.labels.index(f"C({state.t})")
     raw = format_error(np.ravel(result.raw.value)[place], np.ravel(result.raw.error)[place])
     improved = format_error(np.ravel(result.value)[place], np.ravel(result.error)[place])
@@ -162,7 +163,7 @@ def fit_code(state: LabState, update: LabUpdate | None) -> str:
     return code(state, made or 20_000)
 
 # %% ../../nbs/panels/06_variance_lab.ipynb #84a6a293
-class VarianceLab(Panel):
+class VarianceLab(Panel[LabState, LabUpdate]):
     """The main panel: couplings, lattice, field and training on the left, what comes of them on the right.
 
     Display it in a notebook, or run `ncv-lab panel`. `start`, `stop` and `reset` do what the buttons do.
@@ -182,7 +183,7 @@ class VarianceLab(Panel):
 
     def curves(self, update: LabUpdate) -> dict[str, Any]:
         """Ratios, correlators, their errors, and a configuration."""
-        shown = ratio_curves(update) | correlator_curves(update)
+        shown: dict[str, Any] = ratio_curves(update) | correlator_curves(update)
         if update.phi is not None:
             shown["phi"] = image_of(update.phi)
         return shown
