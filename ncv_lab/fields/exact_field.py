@@ -20,7 +20,18 @@ def free_field(shape: Sequence[SupportsIndex], m2: float | int, t: int) -> OddML
     """The linear field whose control variate removes all variance of C(t) in the free theory (lam = 0).
 
     g_x = sum_k c(k) phi_{x+k}, c(k) = -(1 / V^2) sum_p cos(p t) cos(p k0) / (m2 + 2 - 2 cos p), p = 2 pi n / L0.
-    Raises `ValueError` for m2 <= 0 or t outside the lattice.
+
+    Args:
+        shape: The extents of the periodic lattice; axis 0 is time.
+        m2: The bare mass squared in lattice units.
+        t: The time of the correlator, 0 <= t < L0.
+
+    Returns:
+        An `OddMLP` of depth 0 whose kernel depends on the time offset alone.
+
+    Raises:
+        TypeError: If t is not an integer.
+        ValueError: For m2 <= 0 or t outside the lattice.
     """
     shape = check_shape(shape)
     if isinstance(t, bool) or not isinstance(t, (int, np.integer)):
