@@ -53,8 +53,16 @@ def _arcsinh_jvp(primals, tangents):
 def unfold(
     weights: Float[Array, "k n"], shape: Sequence[SupportsIndex], symmetric: bool | str
 ) -> Float[Array, "k ..."]:
-    """Kernels of the full lattice shape from their independent weights: W(y) free, even in each axis, or a function
-    of |y0| alone."""
+    """Make kernels of the full lattice shape from their independent weights.
+
+    Args:
+        weights: The independent weights, one row for each kernel, (k, n).
+        shape: The extents of the lattice; axis 0 is time.
+        symmetric: False for free kernels, True for kernels even in each axis, "time" for functions of |y0| alone.
+
+    Returns:
+        The kernels W(y), of shape (k, *shape).
+    """
     extents = [int(extent) for extent in shape]
     if not symmetric:
         return weights.reshape(-1, *extents)
