@@ -43,6 +43,7 @@ test: $(DEV) browser ## every check: files in step, style, all notebooks, all te
 	$(BIN)/python tools/book.py --check
 	$(BIN)/python tools/links.py
 	$(BIN)/ruff check
+	$(BIN)/mypy
 	$(SIDE_BY_SIDE) $(BIN)/python tools/book.py --test --jobs $(JOBS)
 	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
