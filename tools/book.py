@@ -38,7 +38,7 @@ from traitlets.config import Config
 from reading_order import ROOT, reading_order
 
 # True: a notebook without stored outputs is an error too, not only one whose outputs are older than its code.
-OUTPUTS_EXPECTED = False
+OUTPUTS_EXPECTED = True
 
 MAX_PICTURE = 100_000  # bytes
 MAX_TEXT = 20_000  # characters of one output
