@@ -39,7 +39,8 @@ class Training:
     """One training of the paper: a row of Table I with one coupling, one network, and one size of the training set.
 
     Attributes:
-        shape, m2, lam: the lattice and the couplings.
+        shape: of the lattice.
+        m2, lam: the couplings.
         t: the time separation whose correlator is improved.
         depth, width: the number of hidden layers, and of neurons in each.
         delta: the strength of the L2 penalty of Eq. (13).
