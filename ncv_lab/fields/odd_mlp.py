@@ -115,7 +115,17 @@ def pointwise(
     hidden: Sequence[Float[Array, "width width"]],
     last: Float[Array, " width"],
 ) -> tuple[Float[Array, " V"], Float[Array, " V"]]:
-    """(g, dg) at each site: the network after its first layer, and its derivative along the constant tangent `dh`."""
+    """(g, dg) at each site: the network after its first layer, and its derivative along the constant tangent `dh`.
+
+    Args:
+        h: the first layer at each site, (V, width).
+        dh: its tangent, the same at each site, (width,).
+        hidden: the weights of the other hidden layers.
+        last: the weights of the output, (width,).
+
+    Returns:
+        g and dg, (V,) each.
+    """
     z = jnp.concatenate([h, jnp.broadcast_to(dh[None, :], h.shape)])
     for matrix in hidden:
         z = _activate(z) @ matrix
@@ -128,9 +138,19 @@ class OddMLP(eqx.Module):
     """The vector field g_x = g0(T_x phi) of Eq. (9), g0 an odd bias-free arcsinh network of `depth` hidden layers
     with `width` neurons.
 
-    `depth=0` is the linear map g_x = sum_y W(y) phi_{x+y}. `symmetric`: False (free kernels), True (kernels even in
-    each axis) or "time" (kernels that depend on |y0| alone). Raises `ValueError` or `TypeError` for a bad shape,
-    width, depth or `symmetric`, or a missing `key`.
+    With `depth=0` it is the linear map g_x = sum_y W(y) phi_{x+y}.
+
+    Args:
+        shape: the shape of the lattice.
+        width: the number of neurons in each hidden layer.
+        depth: the number of hidden layers.
+        symmetric: False for free kernels, True for kernels that are even in each axis, and "time" for kernels that
+            depend on |y0| alone.
+        key: a `jax.random.key` for the first weights; only `depth=0` does without.
+
+    Raises:
+        TypeError: if an argument has the wrong type, or `key` is missing.
+        ValueError: for a bad shape, width, depth or `symmetric`.
     """
 
     shape: tuple[int, ...] = eqx.field(static=True)
