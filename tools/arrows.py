@@ -7,6 +7,7 @@ every arrow points to an earlier part. Within a part, a chapter imports only fro
 import ast
 import sys
 from collections import Counter
+from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
@@ -47,6 +48,7 @@ def height(part):
     return next(floor for floor, parts in enumerate(ORDER) if part in parts)
 
 
+@cache
 def modules():
     """{name: path} of all modules that nbdev writes, such as "theory.action" and "plotting"."""
     paths = sorted((ROOT / PACKAGE).rglob("*.py"))
@@ -54,6 +56,7 @@ def modules():
     return {name: path for name, path in named.items() if not name.split(".")[-1].startswith("_")}
 
 
+@cache
 def public_names():
     """{public name: module that defines it}, read from ncv_lab/__init__.pyi."""
     stub = ast.parse((ROOT / PACKAGE / "__init__.pyi").read_text(encoding="utf-8"))

@@ -30,6 +30,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 import nbformat
+from cells import directives, is_hidden
 from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from PIL import Image, ImageChops
@@ -103,12 +104,6 @@ def sources_hash(nb):
         digest.update(cell.source.encode())
         digest.update(b"\0")
     return digest.hexdigest()[:16]
-
-
-def directives(cell):
-    "The lines of a cell that begin with `#|`, without that mark and without spaces."
-    lines = cell.source.splitlines()
-    return {line.removeprefix("#|").replace(" ", "") for line in lines if line.startswith("#|")}
 
 
 def solutions(nb):
@@ -199,7 +194,7 @@ def remarks(nb):
 
 def stored(cell):
     "The outputs of a cell as they are stored."
-    if "hide" in directives(cell):
+    if is_hidden(cell):
         return []
     made = [stored_output(output) for output in cell.outputs]
     return [output for output in made if output is not None]

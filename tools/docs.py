@@ -11,6 +11,7 @@ import shutil
 from pathlib import Path
 
 import nbformat
+from cells import is_hidden, without_directives
 
 import arrows
 from reading_order import ROOT, notebooks, title
@@ -82,12 +83,10 @@ def shown(nb, source, page):
     "The cells of a notebook that a reader sees, as a reader sees them."
     cells = []
     for cell in nb.cells:
-        lines = cell.source.splitlines()
-        directives = [line for line in lines if line.startswith("#|")]
-        if any(line.removeprefix("#|").strip() == "hide" for line in directives):
+        if is_hidden(cell):
             continue
         if cell.cell_type == "code":
-            cell.source = "\n".join(line for line in lines if line not in directives).strip("\n")
+            cell.source = without_directives(cell.source).strip("\n")
             if is_imports(cell.source):
                 cell.metadata["tags"] = ["hide-input"]
         else:
@@ -169,11 +168,12 @@ def write_reference():
 def module_section(module, notebook):
     "The lines of the reference about one module."
     chapter = os.path.relpath(page_of(notebook), REFERENCE)
+    heading = title(notebook)
     return [
         f"(module-{anchor(module)})=",
-        f"## {title(notebook)}",
+        f"## {heading}",
         "",
-        f"`ncv_lab.{module}`, explained in the chapter [{title(notebook)}]({chapter}).",
+        f"`ncv_lab.{module}`, explained in the chapter [{heading}]({chapter}).",
         "",
         "```{eval-rst}",
         f".. automodule:: ncv_lab.{module}",

@@ -5,14 +5,13 @@ it names one. If the documentation is built, its pages are checked too: every li
 page fetches a script, a style, a font or a picture from outside. Links to other sites are not followed.
 """
 
-import json
 import re
 import sys
 from functools import cache
 from html.parser import HTMLParser
 from urllib.parse import unquote
 
-from reading_order import ROOT, notebooks
+from reading_order import ROOT, markdown_cells, notebooks
 
 BUILT = "docs/_build/html"
 
@@ -35,10 +34,8 @@ def texts(root):
 @cache
 def prose(path, keep_code=False):
     "The markdown of a file, without code unless it is kept."
-    text = path.read_text(encoding="utf-8")
-    if path.suffix == ".ipynb":
-        cells = json.loads(text)["cells"]
-        text = "\n\n".join("".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown")
+    is_notebook = path.suffix == ".ipynb"
+    text = "\n\n".join(markdown_cells(path)) if is_notebook else path.read_text(encoding="utf-8")
     return text if keep_code else CODE.sub("", text)
 
 

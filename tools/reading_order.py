@@ -39,24 +39,19 @@ def notebooks(root=ROOT):
     return sorted(path for path in (root / "nbs").rglob("*.ipynb") if ".ipynb_checkpoints" not in path.parts)
 
 
+def markdown_cells(notebook):
+    "The texts of a notebook, one for each markdown cell."
+    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
+    return ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "markdown"]
+
+
 def title(notebook):
     "The title of a notebook: its first heading."
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    for cell in cells:
-        heading = re.search(r"^# (.+)$", "".join(cell["source"]), re.MULTILINE)
-        if cell["cell_type"] == "markdown" and heading:
+    for text in markdown_cells(notebook):
+        heading = re.search(r"^# (.+)$", text, re.MULTILINE)
+        if heading:
             return heading[1].strip()
     raise ValueError(f"{notebook} has no title: its first markdown cell must begin with `# Title`")
-
-
-def summary(notebook):
-    "The sentence below the title of a notebook, or an empty string."
-    cells = json.loads(notebook.read_text(encoding="utf-8"))["cells"]
-    for cell in cells:
-        sentence = re.search(r"^# .+\n+((?:> ?.*\n?)+)", "".join(cell["source"]), re.MULTILINE)
-        if cell["cell_type"] == "markdown" and sentence:
-            return " ".join(line.lstrip("> ").strip() for line in sentence[1].splitlines()).strip()
-    return ""
 
 
 def table(root=ROOT):

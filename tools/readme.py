@@ -9,6 +9,7 @@ import re
 from pathlib import Path
 
 import nbformat
+from cells import is_hidden, without_directives
 from nbconvert import MarkdownExporter
 
 import reading_order
@@ -20,11 +21,9 @@ SHOWN = ["text/markdown", "image/png", "text/plain"]
 
 def visible(cell):
     "The cell as a reader of the README sees it, or None: no directives, no progress bars, no hidden cells."
-    lines = cell.source.splitlines()
-    directives = [line for line in lines if line.startswith("#|")]
-    if any(line[2:].strip() == "hide" for line in directives):
+    if is_hidden(cell):
         return None
-    cell.source = "\n".join(line for line in lines if line not in directives)
+    cell.source = without_directives(cell.source)
     if cell.cell_type == "code":
         cell.outputs = [output for output in cell.outputs if not is_progress(output)]
     return cell
