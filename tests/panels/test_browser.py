@@ -41,6 +41,8 @@ def test_a_lecture(address):
 
         panel.click("Stop")
         panel.stage("stopped")
+        # The stage is set at once, and what was sent before it is drawn in the next frame.
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         frames = panel.board.get_attribute("data-frames")
         page.wait_for_timeout(500)
         assert panel.board.get_attribute("data-frames") == frames, "nothing moves after Stop"
