@@ -2,6 +2,7 @@
 
 import functools
 import json
+import threading
 import time
 from contextlib import contextmanager
 
@@ -95,6 +96,17 @@ def use_a_panel(panel):
     assert panel.state == panel.read() == panel.first and panel.board.readout["stage"] == "ready"
     panel.close()
     assert panel.runner.join(60)
+
+
+def move_two_hundred_times(panel):
+    "Move a control of a running panel again and again: few threads at a time, and none is left in the end."
+    panel.start()
+    for k in range(200):
+        panel.controls["m2"].value = 0.1 + (k % 20) / 40
+    assert sum(thread.name == "ncv-panel" for thread in threading.enumerate()) < 10
+    panel.stop()
+    assert panel.runner.join(30)
+    assert not [thread for thread in threading.enumerate() if thread.name == "ncv-panel"]
 
 
 @contextmanager

@@ -2,7 +2,6 @@
 
 import io
 import json
-import threading
 import time
 from dataclasses import dataclass
 
@@ -10,7 +9,7 @@ import h5py
 import numpy as np
 import pytest
 
-from helpers import use_a_panel, wait
+from helpers import move_two_hundred_times, use_a_panel, wait
 from ncv_lab.panels.base import Panel, as_hdf5, as_json, as_list, picture, select, show_value, steps, theory_controls
 from ncv_lab.panels.plot_widget import Board, Plot, Series
 from ncv_lab.panels.state import TheoryState, check_range
@@ -167,13 +166,7 @@ def test_code_is_shown_and_hidden(panel):
 
 def test_two_hundred_moves_leave_no_thread_behind(panel):
     panel.controls["n"].value = 10**6
-    panel.start()
-    for k in range(200):
-        panel.controls["m2"].value = 0.1 + (k % 20) / 40
-    assert sum(thread.name == "ncv-panel" for thread in threading.enumerate()) < 10
-    panel.stop()
-    assert panel.runner.join(30)
-    assert not [thread for thread in threading.enumerate() if thread.name == "ncv-panel"]
+    move_two_hundred_times(panel)
 
 
 def test_what_a_subclass_must_say_is_asked_for():

@@ -1,12 +1,11 @@
 """The main panel by its widgets, without a browser."""
 
 import json
-import threading
 
 import numpy as np
 import pytest
 
-from helpers import LAB_STATE, use_a_panel, wait
+from helpers import LAB_STATE, move_two_hundred_times, use_a_panel, wait
 from ncv_lab.panels.base import as_json
 from ncv_lab.panels.variance_lab import VarianceLab, number
 
@@ -62,13 +61,7 @@ def test_code_is_that_of_the_state(lab):
 
 
 def test_two_hundred_moves_leave_no_thread_behind(lab):
-    lab.start()
-    for k in range(200):
-        lab.controls["m2"].value = 0.1 + (k % 20) / 40
-    assert sum(thread.name == "ncv-panel" for thread in threading.enumerate()) < 10
-    lab.stop()
-    assert lab.runner.join(30)
-    assert not [thread for thread in threading.enumerate() if thread.name == "ncv-panel"]
+    move_two_hundred_times(lab)
 
 
 def test_large_numbers_are_short():
