@@ -93,30 +93,23 @@ def _seconds(ensemble: Ensemble, measuring: float) -> dict[str, float]:
     return {"sampling": sampling, "fitting": 0.0, "evaluating": measuring}
 
 
-def _in_chains(data: Data, numbers: np.ndarray) -> np.ndarray:
-    """Numbers (n, k) as (chain, draw) for a scalar observable, else (chain, draw, k)."""
-    n_chains = len(np.unique(data.chain))
-    form = () if data.scalar else (len(data.labels),)
-    return numbers.reshape(n_chains, -1, *form)
-
-
 def _improved(data: Data, found: ControlValues, errors: str, seed: Any, seconds: dict[str, float]) -> Estimate:
     """The estimate with the control variate `found`, and the raw one of the same configurations inside it."""
     options = {"errors": errors, "seed": seed}
     # Configurations that take no part are NaN in the samples of an average.
     values = np.where(found.used[:, None], np.asarray(data.values), np.nan)
     improved = values - found.values
-    raw_samples = _in_chains(data, values)
+    raw_samples = data.in_chains(values)
     raw = Estimate.from_samples(data.theory, data.observable, raw_samples, seconds=seconds, **options)
     more_seconds = {"fitting": found.fitting, "evaluating": seconds["evaluating"] + found.evaluating}
     result = Estimate.from_samples(
         data.theory,
         data.observable,
-        _in_chains(data, improved),
+        data.in_chains(improved),
         raw=raw,
         control=found.origin,
         fits=found.fits,
-        influence=None if found.influence is None else _in_chains(data, found.influence),
+        influence=None if found.influence is None else data.in_chains(found.influence),
         seconds=seconds | more_seconds,
         **options,
     )
@@ -162,8 +155,7 @@ def _warn_of_tails(result: Estimate, too_much: float = 0.4) -> None:
 def _with_refits(result: Estimate, data: Data, control: Any, options: dict[str, Any]) -> Estimate:
     """`result` with errors from the jackknife that repeats the cross-fitting without each of 10 or more blocks."""
     # Whole chains, or the same draws of all chains, so that the chains that are left have one length.
-    n_chains = len(np.unique(data.chain))
-    number = data.chain if n_chains >= 10 else data.draw
+    number = data.chain if data.n_chains >= 10 else data.draw
     names = np.unique(number)
     replicates = []
     for block in np.array_split(names, min(len(names), 20)):

@@ -119,8 +119,8 @@ def check_field(field: VectorField, theory: Theory) -> None:
     if isinstance(field, SumField):
         for part in field.fields:
             check_field(part, theory)
-    lattice_shape = tuple(getattr(theory, "lattice_shape", theory.shape))
-    event_shape = tuple(getattr(theory, "event_shape", ()))
+    lattice_shape = theory.lattice_shape
+    event_shape = tuple(theory.event_shape)
     field_shape = tuple(getattr(field, "shape", lattice_shape))
     if field_shape != lattice_shape:
         raise ValueError(

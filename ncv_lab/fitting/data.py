@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
+from jax.typing import ArrayLike
 from jaxtyping import Array, Bool, Float, Int, UInt64
 
 from ..fields.control_variates import VectorField, control_variate_from_gradient
@@ -95,6 +96,19 @@ class Data:
     def n_configs(self) -> int:
         """The number of configurations n."""
         return len(self.values)
+
+    @property
+    def n_chains(self) -> int:
+        """The number of Markov chains of which there are configurations."""
+        return len(np.unique(self.chain))
+
+    def in_chains(self, numbers: Float[ArrayLike, "n ..."]) -> np.ndarray:
+        """Numbers of all configurations, (n,) or (n, k), as (chain, draw), or (chain, draw, k) for a vector observable.
+
+        The chains must be of one length.
+        """
+        form = () if self.scalar else (len(self.labels),)
+        return np.asarray(numbers).reshape(self.n_chains, -1, *form)
 
     @property
     def seen(self) -> UInt64[np.ndarray, " n"]:

@@ -14,7 +14,7 @@ import jax
 from jaxtyping import PRNGKeyArray
 from tqdm.auto import tqdm
 
-from ..fields.control_variates import VectorField, is_linear
+from ..fields.control_variates import VectorField, check_field, is_linear
 from ..fields.neural import divide
 from .adam import Adam
 from .data import Data
@@ -58,9 +58,7 @@ def _check_request(field: Any, method: Any, resume: Fit | None) -> None:
 
 def _check_field(field: VectorField, theory: Theory) -> None:
     """Raise `TypeError` or `ValueError` unless `field` is a vector field on the lattice of `theory`."""
-    lattice = getattr(field, "shape", theory.shape)
-    if lattice != theory.shape:
-        raise ValueError(f"the field lives on the lattice {lattice}, the theory on {theory.shape}")
+    check_field(field, theory)
     if is_linear(field):
         return  # it may not have weights yet
     result = jax.eval_shape(field, jax.ShapeDtypeStruct(theory.shape, float))

@@ -82,9 +82,10 @@ class Fit:
             phi = np.asarray(configs.phi)
             dS = np.asarray(configs.dS)
         else:
-            shape = self.control.theory.shape
+            theory = self.control.theory
             array = configs.flat if isinstance(configs, Ensemble) else configs
-            phi = check_configs(array, shape).reshape(-1, *shape)
+            checked = check_configs(array, theory.lattice_shape, event_shape=theory.event_shape)
+            phi = checked.reshape(-1, *theory.shape)
             dS = None
         # Some at a time, because the features of a configuration take more room than its f.
         values = []

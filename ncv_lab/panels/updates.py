@@ -69,8 +69,7 @@ def estimate_of(others: Data, values: np.ndarray, raw: Estimate | None = None) -
         values: O or O - f, (n, k): one row for each configuration, one column for each time.
         raw: the estimate of O, where `values` are O - f.
     """
-    n_draws = int(others.draw.max()) + 1
-    samples = values.reshape(-1, n_draws) if others.scalar else values.reshape(-1, n_draws, len(others.labels))
+    samples = others.in_chains(values)
     return Estimate.from_samples(others.theory, others.observable, samples, errors="jackknife", raw=raw)
 
 # %% ../../nbs/panels/02_updates.ipynb #d17236d1
