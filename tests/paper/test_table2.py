@@ -89,7 +89,7 @@ def test_rows_and_table():
     biased = [row for row in found if "included" in row.name]
     assert len(biased) == 3 and all("biased" in row.estimate.control for row in biased)
     assert all("others" not in row.estimate.control for row in biased)
-    assert table([row.numbers() for row in found]).count("\n") == 12
+    assert table([row.numbers() for row in found]).count("\n") == 26
     resolved = [row for row in found if row.two_states]
     lines = two_states([row.numbers() for row in found]).splitlines()
-    assert len(lines) == max(1, len(resolved)) and all("m2 = " in line for line in lines[: len(resolved)])
+    assert len(lines) == max(1, 2 * len(resolved)) and all("m2 = " in line for line in lines[1 : 2 * len(resolved) : 2])
