@@ -7,7 +7,7 @@ __all__ = ['FarNet', 'NeuralSchwingerDyson', 'trained_part', 'divide']
 
 # %% ../../nbs/fields/07_neural.ipynb #2602f86b
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import equinox as eqx
 import jax
@@ -25,6 +25,7 @@ class FarNet(eqx.Module):
     """Far legs phi and odd functions of phi given by a small network: (...) -> (..., K)."""
 
     net: OddNet
+    parity: ClassVar[str] = "odd"
 
     def __init__(self, width: int, n_functions: int, *, key: PRNGKeyArray):
         self.net = OddNet(1, width, 1, n_functions, key=key)

@@ -9,6 +9,7 @@ __all__ = ['BasisField', 'slice_waves', 'even_products', 'along_tau', 'near_leg'
 # %% ../../nbs/fields/06_schwinger_dyson.ipynb #5a1ee936
 from abc import abstractmethod
 from collections.abc import Callable, Sequence
+from typing import ClassVar
 
 import equinox as eqx
 import jax
@@ -18,7 +19,7 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
 from .control_variates import check_weights, count_features
-from .local_functions import Jet, jet, n_functions, summed_jet
+from .local_functions import Jet, check_functions, jet, n_functions, summed_jet
 from .odd_mlp import fold, n_weights
 from .smearing import Smearing
 from ..theory.lattice import check_shape, correlate, mirror_counts, slice_sums, spatial_volume
@@ -121,6 +122,7 @@ class Powers(eqx.Module):
     """The far legs phi^n for the odd powers n given: (...) -> (..., K)."""
 
     powers: tuple[int, ...] = eqx.field(static=True, default=(1,))
+    parity: ClassVar[str] = "odd"
 
     def __check_init__(self):
         if not self.powers or not all(isinstance(n, int) and n > 0 and n % 2 for n in self.powers):
@@ -159,6 +161,8 @@ class Gated(BasisField):
     def __init__(
         self, smearing: Smearing, local: Callable, far: Callable = Powers(), *, momentum: Sequence[int] | None = None
     ):
+        check_functions(local, "even", "the local functions of Gated", len(smearing.kernels))
+        check_functions(far, "odd", "the far legs of Gated")
         self.shape = smearing.shape
         self.smearing = smearing
         self.local = local
@@ -237,6 +241,7 @@ class Gradient(BasisField):
     weights: Float[Array, "n ..."] | None
 
     def __init__(self, smearing: Smearing, local: Callable, *, momentum: Sequence[int] | None = None):
+        check_functions(local, "odd", "the local functions of Gradient", len(smearing.kernels))
         self.shape = smearing.shape
         self.smearing = smearing
         self.local = local
@@ -282,6 +287,7 @@ class Contact(BasisField):
     weights: Float[Array, "n ..."] | None
 
     def __init__(self, smearing: Smearing, local: Callable):
+        check_functions(local, "even", "the local functions of Contact", len(smearing.kernels))
         self.shape = smearing.shape
         self.smearing = smearing
         self.local = local
@@ -302,6 +308,7 @@ class TanhSteps(eqx.Module):
     """Odd functions of M: M itself, and tanh(M / w) for each of the `widths` w."""
 
     widths: Float[Array, " n"]
+    parity: ClassVar[str] = "odd"
 
     def __init__(self, widths: ArrayLike | Sequence[float]):
         self.widths = jnp.asarray(widths, float)
@@ -335,6 +342,8 @@ class Magnetic(BasisField):
     weights: Float[Array, "n ..."] | None
 
     def __init__(self, smearing: Smearing, local: Callable, steps: Callable):
+        check_functions(local, "even", "the local functions of Magnetic", len(smearing.kernels))
+        check_functions(steps, "odd", "the functions of M in Magnetic", lead=())
         self.shape = smearing.shape
         self.smearing = smearing
         self.local = local
@@ -412,6 +421,7 @@ class TwoPoint(BasisField):
     weights: Float[Array, "n ..."] | None
 
     def __init__(self, smearing: Smearing, local: Callable, *, symmetric: bool = True):
+        check_functions(local, "even", "the local functions of TwoPoint", len(smearing.kernels))
         self.shape = smearing.shape
         self.smearing = smearing
         self.local = local
