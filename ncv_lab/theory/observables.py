@@ -142,8 +142,11 @@ class _Moment(Observable):
     symbol: ClassVar[str]
 
     def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
-        """The symbol of this observable, on any lattice."""
+        """The symbol of this observable, on any lattice. Raises `TypeError` if its class has none."""
         check_shape(shape)
+        if not hasattr(self, "symbol"):
+            name = type(self).__name__
+            raise TypeError(f"the class {name} needs a symbol for labels: write symbol = 'phi^4', for example, in it")
         return (self.symbol,)
 
 
@@ -257,7 +260,7 @@ def check_observable(observable: Callable, theory: Theory) -> Observable:
     """The observable (see `as_observable`), checked against the theory on whose configurations it is measured.
 
     Raises `ValueError` if the theory has components at a site and the observable is defined for scalar fields only, or
-    if the observable does not fit the shape of the theory.
+    if the observable does not fit the shape of the theory, or if it has more or fewer labels than numbers.
     """
     observable = as_observable(observable)
     if theory.event_shape and not observable.takes_components:
@@ -265,8 +268,22 @@ def check_observable(observable: Callable, theory: Theory) -> Observable:
             f"{type(observable).__name__} is defined for one number at a site, but the theory has components of shape "
             f"{theory.event_shape} there; write a function of phi that says what to do with them (see as_observable)"
         )
-    observable.labels(theory.shape)
+    _checked_labels(observable, theory.shape)
     return observable
+
+
+def _checked_labels(observable: Observable, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
+    """The labels of an observable. Raises `ValueError` if it has more or fewer labels than numbers."""
+    labels = observable.labels(shape)
+    form = value_shape(observable, shape)
+    n_values = 1 if form == () else form[0]
+    if len(labels) != n_values:
+        name = type(observable).__name__
+        raise ValueError(
+            f"{name} gives values of shape {form} but {len(labels)} labels, {labels!r:.100}; {name}.labels must "
+            f"return {n_values} of them for configurations of shape {tuple(shape)}, one for each number"
+        )
+    return labels
 
 # %% ../../nbs/theory/03_observables.ipynb #1a5f325c
 def measure(observable: Callable, configs: object, shape: Sequence[SupportsIndex] | Theory) -> np.ndarray:
@@ -292,7 +309,7 @@ def measure(observable: Callable, configs: object, shape: Sequence[SupportsIndex
         observable, lattice_shape, event_shape = as_observable(observable), check_shape(shape), ()
     array = check_configs(configs, lattice_shape, event_shape=event_shape)
     one_shape = lattice_shape + event_shape
-    labels = observable.labels(one_shape)
+    labels = _checked_labels(observable, one_shape)
     values = map_cores(observable, array.reshape(-1, *one_shape))
     n_bad = int((~np.isfinite(values)).sum())
     if n_bad:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import ncv_lab as ncv
 from helpers import field
 from ncv_lab.theory.lattice import laplacian
-from ncv_lab.theory.observables import check_observable, value_shape
+from ncv_lab.theory.observables import _Moment, check_observable, value_shape
 
 SHAPES = [(7,), (8,), (6, 4), (5, 3), (4, 3, 2), (3, 2, 2, 3)]
 MOMENTS = [ncv.MeanSquare(), ncv.AbsMagnetisation(), ncv.MagnetisationSquared(), ncv.Susceptibility()]
@@ -218,3 +218,31 @@ def test_estimates_and_fits_refuse_observables_of_scalar_fields_on_components():
             call()
     raw = ncv.estimate(COMPONENTS, ComponentCorrelator(), ensemble)
     np.testing.assert_allclose(raw.value, ncv.measure(ComponentCorrelator(), ensemble.flat, COMPONENTS).mean(0))
+
+
+class TooFewLabels(ncv.Observable):
+    def __call__(self, phi):
+        return jnp.stack([jnp.mean(phi**2), jnp.mean(phi**4)])
+
+    def labels(self, shape):
+        return ("phi^2",)
+
+
+class NoSymbol(_Moment):
+    def __call__(self, phi):
+        return jnp.mean(phi**4)
+
+
+def test_an_observable_has_one_label_for_each_number():
+    theory = ncv.Phi4((6, 4), 0.3, 0.5)
+    message = r"TooFewLabels gives values of shape \(2,\) but 1 labels, .*must return 2 of them"
+    with pytest.raises(ValueError, match=message):
+        check_observable(TooFewLabels(), theory)
+    for shape in (theory, theory.shape):
+        with pytest.raises(ValueError, match=message):
+            ncv.measure(TooFewLabels(), np.ones((3, 6, 4)), shape)
+
+
+def test_a_moment_without_a_symbol_says_so():
+    with pytest.raises(TypeError, match="the class NoSymbol needs a symbol for labels"):
+        NoSymbol().labels((6, 4))
