@@ -85,7 +85,11 @@ def show_value(control: widgets.Widget, value: Any) -> None:
         if value not in known:
             control.options = value_options([*known, value])
     elif isinstance(control, widgets.IntSlider | widgets.IntRangeSlider):
+        control.min = min(control.min, int(np.min(value)))
         control.max = max(control.max, int(np.max(value)))
+    elif isinstance(control, widgets.FloatSlider):
+        control.min = min(control.min, value)
+        control.max = max(control.max, value)
     control.value = value
 
 # %% ../../nbs/panels/05_base.ipynb #474827d2
@@ -286,21 +290,25 @@ class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
 
     # ---- what a subclass says about an update ----
 
+    def _not_written(self, method: str, what: str) -> NotImplementedError:
+        """The error of a method that a subclass must write."""
+        return NotImplementedError(f"{type(self).__name__} must have a method {method} that {what}; see Panel")
+
     def curves(self, update: _UpdateT) -> dict[str, Any]:
         """The columns of each series that has data, by its key."""
-        raise NotImplementedError
+        raise self._not_written("curves(update)", "returns the columns of each series that has data, by its key")
 
     def readout(self, update: _UpdateT) -> dict[str, Any]:
         """The words about the result, 'caption', 'number', 'claim' and 'facts'; none while there is no result."""
-        raise NotImplementedError
+        raise self._not_written("readout(update)", "returns a dictionary with 'caption', 'number', 'claim' and 'facts'")
 
     def arrays(self, update: _UpdateT) -> dict[str, np.ndarray]:
         """The numbers to save, by name."""
-        raise NotImplementedError
+        raise self._not_written("arrays(update)", "returns the numbers to save, by name")
 
     def code_of(self, update: _UpdateT | None) -> str:
         """Python code that does the same as the panel, with as many steps as were made until `update`."""
-        raise NotImplementedError
+        raise self._not_written("code_of(update)", "returns Python code that does the same")
 
     def words(self, update: _UpdateT) -> dict[str, Any]:
         """The whole readout of an update: what the work is doing, and the words about its result."""

@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 
 import h5py
+import ipywidgets as widgets
 import numpy as np
 import pytest
 
@@ -172,7 +173,7 @@ def test_two_hundred_moves_leave_no_thread_behind(panel):
 def test_what_a_subclass_must_say_is_asked_for():
     panel = Panel(count, CountState(), {}, Board(), {})
     for method in (panel.curves, panel.readout, panel.arrays, panel.code_of):
-        with pytest.raises(NotImplementedError):
+        with pytest.raises(NotImplementedError, match=rf"Panel must have a method {method.__name__}\(update\) that"):
             method(Update(CountState()))
     panel.close()
 
@@ -185,6 +186,21 @@ def test_a_control_is_extended_by_a_value_that_it_cannot_show():
     slider = select("λ", (0.5, 24.0), "")
     show_value(slider, 3.0)
     assert slider.value == 3.0 and [value for _, value in slider.options] == [0.5, 3.0, 24.0]
+
+
+@pytest.mark.parametrize("m2", [-1.5, 2.0, 0.3])
+def test_a_slider_is_extended_by_a_value_beyond_its_ends(m2):
+    panel = CountPanel(CountState(m2=m2))
+    assert panel.state == panel.read() == CountState(m2=m2) and panel.controls["m2"].value == m2
+    panel.close()
+
+
+def test_an_integer_slider_is_extended_at_both_ends():
+    slider = widgets.IntSlider(min=1, max=4)
+    show_value(slider, 7)
+    assert (slider.value, slider.min, slider.max) == (7, 1, 7)
+    show_value(slider, 0)
+    assert (slider.value, slider.min, slider.max) == (0, 0, 7)
 
 
 def test_json_has_no_nan():
