@@ -183,7 +183,7 @@ print(ncv.sample(theory, {n}, {seed}, n_chains={n_chains}, thin=1, method=method
 SAMPLER_PRESETS = {
     "λ = 24": SamplerState(),
     "λ = 0.5": SamplerState(lam=0.5),
-    "broken phase": SamplerState(m2=-1.0, lam=6.0),
+    "broken phase": SamplerState(m2=-1.0, lam=4.0),
     "without acceleration": SamplerState(lam=0.5, fourier=False, step_size=0.2),
 }
 

@@ -81,10 +81,13 @@ def test_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(ncv.load_fit(tmp_path / "fit.safetensors").evaluate(ensemble), fit.evaluate(ensemble))
 
 
-@pytest.mark.parametrize(("m2", "lam"), [(0.1, 24.0), (-1.0, 6.0), (0.015, 0.001)], ids=["strong", "broken", "long"])
-def test_it_does_no_harm_with_a_hundred_configurations(m2, lam):
-    theory = ncv.Phi4((8, 8), m2, lam)
-    for seed in (0, 7, 12):  # in the broken phase the last one has configurations far beyond those fitted
+COUPLINGS = {"strong": (0.1, 24.0), "broken": (-1.0, 4.0), "near": (-1.0, 6.0), "long": (0.015, 0.001)}
+
+
+@pytest.mark.parametrize("name", COUPLINGS)
+def test_it_does_no_harm_with_a_hundred_configurations(name):
+    theory = ncv.Phi4((8, 8), *COUPLINGS[name])
+    for seed in (0, 7, 12):  # near the transition the last one has configurations far beyond those fitted
         train, rest = ncv.sample(theory, 1100, jax.random.key(seed), n_chains=20, progress=False).split(100)
         for observable in (ncv.Correlator(), ncv.AbsMagnetisation(), ncv.MagnetisationSquared()):
             fit = ncv.fit(ncv.SchwingerDyson(), theory, observable, train, progress=False)

@@ -2,9 +2,11 @@
 
 import jax
 import numpy as np
+import pytest
 
+import ncv_lab as ncv
 from helpers import compilations, use_a_panel
-from ncv_lab.panels.sampler import SamplerPanel, SamplerState, histogram, sampler_updates
+from ncv_lab.panels.sampler import SAMPLER_PRESETS, SamplerPanel, SamplerState, histogram, sampler_updates
 
 STATE = SamplerState((8, 4), m2=0.3, lam=24.0, n_configs=200)
 
@@ -38,3 +40,23 @@ def test_a_histogram_leaves_out_what_is_not_finite():
     middles, density = histogram(np.append(np.linspace(0, 1, 1000), [np.inf, np.nan]))
     assert np.isfinite(middles).all() and np.isclose(density.sum() * (middles[1] - middles[0]), 1.0)
     assert not len(histogram(np.array([[np.inf]]))[0]), "nothing to draw is no error"
+
+
+def binder(preset, shape):
+    "The Binder cumulant of M, 1 - <M^4> / (3 <M^2>^2), and its error from 20 chains."
+    theory = preset.replace(shape=shape).theory
+    configs = ncv.sample(theory, 20_000, 1, n_chains=20, thin=5, progress=False).configs
+    M = configs.reshape(20, 1000, -1).mean(axis=2)
+    chains = np.arange(20)
+    without_one = [M[chains != left_out] for left_out in chains]
+    cumulants = [1 - np.mean(m**4) / (3 * np.mean(m**2) ** 2) for m in without_one]
+    return np.mean(cumulants), np.std(cumulants) * 19**0.5
+
+
+@pytest.mark.filterwarnings("ignore:tau_int of M")  # M hardly changes its sign there, and only its powers are used
+def test_the_broken_phase_is_broken():
+    "The cumulant grows towards 2/3 with the lattice; on the symmetric side of the transition it falls to 0."
+    preset = SAMPLER_PRESETS["broken phase"]
+    for state, direction in ((preset, 1), (preset.replace(lam=6.0), -1)):
+        (small, small_error), (large, large_error) = (binder(state, shape) for shape in ((8, 8), (16, 16)))
+        assert direction * (large - small) > 5 * np.hypot(small_error, large_error), (small, large)
