@@ -93,6 +93,19 @@ def test_failing_cell_is_named(tmp_path):
     assert book.make(notebook(tmp_path, code("x = 1\n1 / 0"))).error.startswith("cell 1 (x = 1) raises ZeroDivision")
 
 
+def test_failing_line_is_named(tmp_path):
+    error = book.make(notebook(tmp_path, code("x = 1\nassert x == 1\nassert x == 2\nprint(x)"))).error
+    assert "cell 1 (x = 1) raises AssertionError" in error and error.endswith("(in the line `assert x == 2`)")
+
+
+def test_a_notebook_that_is_listed_but_missing_is_named(tmp_path):
+    (tmp_path / "docs").mkdir()
+    lists = "```{toctree}\n:caption: Lessons\n:maxdepth: 1\n\nnotebooks/lessons/none\n```\n"
+    (tmp_path / "docs" / "index.md").write_text(lists)
+    with pytest.raises(SystemExit, match=r"docs/index\.md lists nbs/lessons/none\.ipynb, and there is no such file"):
+        reading_order.reading_order(tmp_path)
+
+
 def test_notebook_without_outputs_is_stale_once_outputs_are_expected(tmp_path, monkeypatch):
     path = notebook(tmp_path, code("1"))
     monkeypatch.setattr(book, "OUTPUTS_EXPECTED", False)

@@ -50,6 +50,8 @@ ADDRESS = re.compile(r" at 0x[0-9a-f]+")
 WALL_TIME = re.compile(r"\s*\d+(\.\d+)?(e[+-]?\d+)? (s|ms|min|h|seconds?|minutes?|hours?)\b")
 # what matplotlib's functions return, where a cell forgot its semicolon
 PART_OF_A_PICTURE = re.compile(r"\s*[\[(]*(<matplotlib\.|Text\(|<ErrorbarContainer|<BarContainer)")
+COLOUR = re.compile(r"\x1b\[[0-9;]*m")
+FAILING_LINE = re.compile(r"^-+> *\d+ (.+)$", re.MULTILINE)  # the first arrow of a traceback points into the cell
 PROGRESS = re.compile(r"\r|\d+%\|")
 SOLUTION = re.compile(r"<details>.*?</details>", re.DOTALL)
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
@@ -158,11 +160,17 @@ def run_step(client, step):
     try:
         client.execute_cell(step.cell, step.index)
     except CellExecutionError as error:
-        raise BookError(f"{step} raises {error.ename}: {error.evalue}") from None
+        raise BookError(f"{step} raises {error.ename}: {error.evalue}{failing_line(error.traceback)}") from None
     except CellTimeoutError:
         raise BookError(f"{step} takes more than {SECONDS} seconds") from None
     except DeadKernelError:
         raise BookError(f"the kernel died in {step}") from None
+
+
+def failing_line(traceback):
+    "Where a cell failed, such as ' (in the line `assert x == 1`)'; empty if the traceback does not show it."
+    arrow = FAILING_LINE.search(COLOUR.sub("", traceback))
+    return f" (in the line `{arrow[1].strip()}`)" if arrow else ""
 
 
 def rehearse(path):

@@ -2,6 +2,7 @@
 
 import json
 import re
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,13 +18,20 @@ class Part(NamedTuple):
 
 
 def parts(root=ROOT):
-    "The parts of the book, in reading order; lists without a notebook, and texts such as CONTRIBUTING, are left out."
+    """The parts of the book, in reading order; lists without a notebook, and texts such as CONTRIBUTING, are left out.
+
+    A tool ends with a message if the lists name a notebook that does not exist.
+    """
     found = []
     for block in TOCTREE.findall((root / "docs" / "index.md").read_text(encoding="utf-8")):
         lines = block.splitlines()
         title = next(line.removeprefix(":caption: ") for line in lines if line.startswith(":caption:"))
         pages = re.findall(r"^(?:.* <)?notebooks/([\w/]+)>?$", block, re.MULTILINE)
         paths = [root / "nbs" / f"{page}.ipynb" for page in pages if not page.isupper()]
+        missing = [path.relative_to(root).as_posix() for path in paths if not path.exists()]
+        if missing:
+            names = ", ".join(missing)
+            sys.exit(f"docs/index.md lists {names}, and there is no such file: write it first, or take the line out.")
         if paths:
             found.append(Part(title, paths))
     return found
