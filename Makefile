@@ -19,6 +19,9 @@ SIDE_BY_SIDE += JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/compiled JAX_PERSIST
 # one notebook or several for `make book`; none for all of them
 NOTEBOOK ?=
 
+# one lesson or several for `make pictures`; none for all of them
+LESSON ?=
+
 # nothing is fetched from outside, and a kernel that nobody looks at ends after an hour
 QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	--MappingKernelManager.cull_idle_timeout=3600 --MappingKernelManager.cull_interval=300
@@ -26,7 +29,7 @@ QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo paper test coverage browser lab bench bench-panel bench-reduction book docs export readme lint lock clean distclean
+.PHONY: help demo paper test coverage browser lab bench bench-panel bench-reduction book pictures docs export readme lint lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -72,6 +75,9 @@ bench-reduction: $(DEV) ## every family of control variates: sigma ratios and se
 book: $(DEV) ## run the chapters and store what they show; NOTEBOOK=nbs/theory/02_action.ipynb for one
 	$(SIDE_BY_SIDE) $(BIN)/python tools/book.py --jobs $(JOBS) $(NOTEBOOK)
 	$(BIN)/python tools/readme.py
+
+pictures: export ## the pictures of the lessons, drawn by their panels; LESSON=sampler for one
+	$(BIN)/python tools/panel_pictures.py $(LESSON)
 
 docs: $(DEV) ## the documentation, in docs/_build/html
 	rm -rf docs/_build

@@ -5,6 +5,7 @@ import json
 import subprocess
 from pathlib import Path
 
+import panel_pictures
 import pytest
 
 import ncv_lab as ncv
@@ -23,6 +24,15 @@ def test_the_names_are_those_of_all_public_panels():
     public = [getattr(ncv, name) for name in ncv.__all__]
     panels = {item.__name__ for item in public if inspect.isclass(item) and issubclass(item, Panel)}
     assert set(panel_names()) == panels and "VarianceLab" in panels
+
+
+@pytest.mark.parametrize("lesson", panel_pictures.panels())
+def test_every_panel_has_a_lesson_and_its_picture(lesson):
+    folder = panel_pictures.FOLDER.parent
+    assert (folder / f"{lesson}.ipynb").exists(), f"write the lesson nbs/lessons/{lesson}.ipynb"
+    picture = folder / "images" / f"{lesson}.png"
+    assert picture.exists(), f"run `make pictures LESSON={lesson}`"
+    assert f"images/{lesson}.png" in (folder / f"{lesson}.ipynb").read_text(), "show the picture in the lesson"
 
 
 def test_voila_is_asked_for_the_panel_on_this_machine_alone(monkeypatch):
