@@ -284,7 +284,8 @@ def _table(estimate: Estimate) -> str:
     seed = "" if estimate.seed is None else f", seed {_seed_number(estimate.seed)}"
     head = [
         f"{estimate.n_configs} configurations ({n_chains} chains x {n_draws} draws{seed})",
-        f"{estimate.control}; errors: {estimate.method}",
+        f"{estimate.control}",
+        f"errors: {estimate.method}",
     ]
     improved = _numbers(estimate.value, estimate.error)
     tau = _numbers(estimate.tau_int, estimate.tau_int_error)

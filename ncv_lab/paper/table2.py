@@ -331,8 +331,8 @@ def table(found: list[dict[str, Any]]) -> str:
         The two tables as text.
     """
     raw = found[0]
-    masses = [TITLES]
-    below = [TITLES_BELOW]
+    masses: list[tuple[str, ...]] = [TITLES]
+    below: list[tuple[str, ...]] = [TITLES_BELOW]
     for row in found:
         masses.append((row["name"], *_cells_of_the_mass(row, raw)))
         below.append((row["name"], *_amplitudes(row), *_cells_of_the_paper(row, raw)))

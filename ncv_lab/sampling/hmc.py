@@ -187,7 +187,7 @@ class Chains(eqx.Module):
         mass_squared = float(self.tuning.mass_squared)
         step_size = min(float(self.tuning.step_size), length)
         kind = "Fourier acceleration" if self.method.fourier else "unit masses"
-        return f"HMC with {kind}: trajectories of {length:.3g} in steps of {step_size:.3g}, M^2 = {mass_squared:.3g}"
+        return f"HMC with {kind}: trajectories of {length:.3g} in steps of {step_size:.3g}, mass^2 = {mass_squared:.3g}"
 
 # %% ../../nbs/sampling/04_hmc.ipynb #5c8a116a
 def step(theory: Theory, chains: Chains) -> tuple[Chains, Float[Array, " chain"]]:

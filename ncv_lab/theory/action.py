@@ -81,6 +81,10 @@ class Phi4(Theory):
         if float(self.lam) == 0 and float(self.m2) <= 0:
             raise ValueError(f"lam = 0 with m2 = {float(self.m2):g}: the free theory exists only for m2 > 0")
 
+    def __repr__(self) -> str:
+        """The call that makes this theory."""
+        return f"Phi4(shape={self.shape}, m2={self.m2}, lam={self.lam})"
+
     def action(self, phi: Float[Array, "..."]) -> Float[Array, ""]:
         """S[phi] of Eq. (14) for one configuration."""
         site = phi * (self.m2 * phi - laplacian(phi)) / 2 + self.lam / 24 * phi**4
