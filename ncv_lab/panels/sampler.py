@@ -169,7 +169,7 @@ def sampler_facts(update: SamplerUpdate, taus: dict[str, tuple[float, float]], n
     facts = {"⟨exp(−ΔH)⟩": format_error(weight.mean(), weight.std() / weight.size**0.5)}
     for name, (tau, error) in taus.items():
         facts[f"τ_int of {name}"] = f"{format_error(tau, error)} trajectories"
-    facts["steps"] = f"about {n_steps} a trajectory, two forces each"
+    facts["steps"] = f"about {n_steps} a trajectory, two kicks each"
     facts["trajectories"] = f"{len(update.delta_h)} of each of {N_CHAINS} chains"
     return facts
 
@@ -232,7 +232,7 @@ class SamplerPanel(Panel[SamplerState, SamplerUpdate]):
         return {
             "caption": "acceptance",
             "number": f"{100 * accepted:.1f} %",
-            "claim": f"{2 * slowest * 2 * n_steps:.0f} forces for an independent configuration",
+            "claim": f"{2 * slowest * 2 * n_steps:.0f} kicks for an independent configuration",
             "facts": sampler_facts(update, taus, n_steps),
         }
 

@@ -77,7 +77,7 @@ def fig1(data: dict[str, Any]) -> Figure:
         panels = np.ravel(figure.subplots(len(sizes), 1, sharex=True))
         for n_train, ax in zip(sizes, panels, strict=True):
             _draw_fig1_panel(ax, data, n_train, colours)
-        figure.legend(handles=_fig1_legend(colours), loc="outside upper center", ncols=2, fontsize=8)
+        figure.legend(handles=_fig1_legend(data, colours), loc="outside upper center", ncols=2, fontsize=8)
     return figure
 
 
@@ -113,16 +113,20 @@ def _fig1_look(setting: dict[str, Any], colours: dict[float, str]) -> Look:
     }
 
 
-def _fig1_legend(colours: dict[float, str]) -> list[Line2D]:
+def _fig1_legend(data: dict[str, Any], colours: dict[float, str]) -> list[Line2D]:
+    """Lines for what is in the figure, and for nothing else."""
+    settings = [one["setting"] for one in data["trainings"]]
+    looks: dict[str, Look] = {"5 hidden layers × 4": {"linestyle": "-"}}
+    if any(setting["random_start"] for setting in settings):
+        looks["all random at the start"] = {"linestyle": "-."}
+    if not all(setting["depth"] for setting in settings):
+        looks["no hidden layer, trained"] = {"linestyle": "--"}
+    if data["solved"]:
+        looks["no hidden layer, solved"] = {"linestyle": ":"}
+    if any(("fig1", setting["n_train"], setting["lam"]) in AUTHORS for setting in settings):
+        looks["authors' logs"] = STAR
     handles = [Line2D([], [], color=colour, label=rf"$\lambda$ = {lam:g}") for lam, colour in colours.items()]
-    networks: dict[str, Look] = {
-        "5 hidden layers × 4": {"linestyle": "-"},
-        "all random at the start": {"linestyle": "-."},
-        "no hidden layer, trained": {"linestyle": "--"},
-        "no hidden layer, solved": {"linestyle": ":"},
-        "authors' logs": STAR,
-    }
-    for name, look in networks.items():
+    for name, look in looks.items():
         handles.append(Line2D([], [], color="0.3", label=name, **look))
     return handles
 
@@ -173,12 +177,19 @@ def _fig2_legend(data: dict[str, Any]) -> list[Line2D]:
     handles = []
     for width in dict.fromkeys(setting["width"] for setting in settings):
         handles.append(Line2D([], [], color=WIDTH_COLOURS[width], linewidth=1.5, label=f"width {width}"))
-    looks: dict[str, Look] = {"1 hidden layer": {"linestyle": "-"}, "5 hidden layers": {"linestyle": "--"}}
+    depths = {setting["depth"] for setting in settings}
+    looks: dict[str, Look] = {}
+    if 1 in depths:
+        looks["1 hidden layer"] = {"linestyle": "-"}
+    if 5 in depths:
+        looks["5 hidden layers"] = {"linestyle": "--"}
     if any(setting["average_weights"] for setting in settings):
         looks["penalty as printed"] = {"linewidth": 0.8}
         looks["penalty of the code"] = {}
+    if any(setting["random_start"] for setting in settings):
         looks["all random at the start"] = {"alpha": 0.4}
-    looks["linear, solved"] = {"linestyle": "-.", "linewidth": 0.9}
+    if data["solved"]:
+        looks["linear, solved"] = {"linestyle": "-.", "linewidth": 0.9}
     for name, look in looks.items():
         settings_of_line: Look = {"color": "0.3", "linewidth": 1.5} | look
         handles.append(Line2D([], [], label=name, **settings_of_line))

@@ -100,9 +100,12 @@ def test_fig2_tells_widths_depths_and_penalties_apart():
     assert legend(figure)[:3] == ["width 1", "width 32", "width 4"] and "penalty as printed" in legend(figure)
 
 
-def test_legend_of_fig2_leaves_out_what_is_not_there():
-    figure = figures.fig2({"trainings": [training()], "solved": []})
-    assert legend(figure) == ["width 4", "1 hidden layer", "5 hidden layers", "linear, solved"]
+def test_legends_leave_out_what_is_not_there():
+    data = {"trainings": [training()], "solved": []}
+    assert legend(figures.fig1(data)) == ["$\\lambda$ = 24", "5 hidden layers × 4"]
+    assert legend(figures.fig2(data)) == ["width 4", "5 hidden layers"]
+    data = {"trainings": [training(depth=1)], "solved": [solved()]}
+    assert legend(figures.fig2(data)) == ["width 4", "1 hidden layer", "linear, solved"]
 
 
 def test_table2_shows_the_numbers_of_the_paper_beside_ours():
