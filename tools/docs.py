@@ -20,6 +20,7 @@ DOCS = ROOT / "docs"
 PAGES = DOCS / "notebooks"
 REFERENCE = DOCS / "reference"
 INDEX = ROOT / "index.ipynb"
+OVERVIEW = "Overview and quick start"  # its title as a page of the book; in the README it is the name of the package
 
 # Texts of the repository that are pages too, and files that pages link to.
 TEXTS = ["CONTRIBUTING.md", "CHANGELOG.md"]
@@ -117,6 +118,8 @@ def write_page(source):
     page = page_of(source)
     module = module_of(nb)
     nb.cells = shown(nb, source.resolve(), page)
+    if source.resolve() == INDEX:
+        nb.cells[0].source = nb.cells[0].source.replace("# ncv_lab\n", f"# {OVERVIEW}\n", 1)
     if module:
         reference = os.path.relpath(REFERENCE / f"{arrows.part(module)}.md", page.parent)
         note = f"This chapter is the module [`ncv_lab.{module}`]({reference}#module-{anchor(module)})."

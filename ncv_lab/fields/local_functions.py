@@ -223,11 +223,11 @@ def _powers(l: Float[Array, "J V"], degree: int, bounds: Float[Array, " J"] | No
         slope = jnp.ones_like(l)
         bend = jnp.zeros_like(l)
     else:
-        s = bounds.astype(l.dtype)[:, None]
-        c = 1 / jnp.sqrt(1 + (l / s) ** 2)
+        bound = bounds.astype(l.dtype)[:, None]
+        c = 1 / jnp.sqrt(1 + (l / bound) ** 2)
         h = l * c
         slope = c**3
-        bend = -3 * l / s**2 * c**5
+        bend = -3 * l / bound**2 * c**5
     every_power = [jnp.ones_like(h)]
     for _ in range(degree):
         every_power.append(every_power[-1] * h)
