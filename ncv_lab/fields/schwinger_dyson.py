@@ -53,6 +53,16 @@ class BasisField(eqx.Module):
         weights = check_weights(weights, self.n_features)
         return eqx.tree_at(lambda field: field.weights, self, weights, is_leaf=lambda leaf: leaf is None)
 
+    def f(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, "*k"]:
+        """The control variate f of Eq. (5): features times weights, () or (k,)."""
+        return self.features(phi, dS) @ self._solved
+
+    @property
+    def _solved(self) -> Float[Array, "n ..."]:
+        if self.weights is None:
+            raise ValueError(f"this {type(self).__name__} has no weights yet; fit it, or use with_weights")
+        return self.weights
+
     def profile(self, basis: Float[np.ndarray, "tau k"]) -> Float[np.ndarray, "n m"]:
         """How features over time offsets combine if their weights are restricted to a basis in tau; the identity if
         there are none."""
@@ -63,8 +73,7 @@ class BasisField(eqx.Module):
 
         g has the lattice shape and div g the shape (); with a matrix of weights (n, k), (k, *shape) and (k,).
         """
-        if self.weights is None:
-            raise ValueError(f"this {type(self).__name__} has no weights yet; fit it, or use with_weights")
+        solved = self._solved
 
         def evaluate(weights: Float[Array, " n"]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
             """(g, div g) for one vector of weights."""
@@ -75,9 +84,9 @@ class BasisField(eqx.Module):
             div, minus_g = jax.value_and_grad(f)(jnp.zeros_like(phi))
             return -minus_g, div
 
-        if self.weights.ndim == 1:
-            return evaluate(self.weights)
-        return jax.vmap(evaluate, in_axes=1)(self.weights)
+        if solved.ndim == 1:
+            return evaluate(solved)
+        return jax.vmap(evaluate, in_axes=1)(solved)
 
 # %% ../../nbs/fields/06_schwinger_dyson.ipynb #8458e0b5
 def slice_waves(shape: Sequence[int], momentum: Sequence[int] | None) -> Float[np.ndarray, "parts V_sp"]:
