@@ -45,6 +45,12 @@ from .fields.control_variates import (
     VectorField as VectorField,
 )
 from .fields.exact_field import free_field as free_field
+from .fields.legs import (
+    GatedLegs as GatedLegs,
+    GradientLegs as GradientLegs,
+    LegProducts as LegProducts,
+    Legs as Legs,
+)
 from .fields.local_functions import Polynomials as Polynomials
 from .fields.neural import NeuralSchwingerDyson as NeuralSchwingerDyson
 from .fields.odd_mlp import OddMLP as OddMLP
@@ -66,10 +72,12 @@ from .fitting.adam import Adam as Adam, AdamRun as AdamRun, PaperSchedule as Pap
 from .fitting.data import Data as Data, sigma_ratio as sigma_ratio, validation_rows as validation_rows
 from .fitting.fit import fit as fit, fit_steps as fit_steps
 from .fitting.fit_together import fit_together as fit_together
-from .fitting.ladder import FieldRecipe as FieldRecipe, SchwingerDyson as SchwingerDyson
+from .fitting.ladder import SchwingerDyson as SchwingerDyson
 from .fitting.lasso import Lasso as Lasso
 from .fitting.least_squares import LeastSquares as LeastSquares
+from .fitting.legs import ImprovedLegs as ImprovedLegs
 from .fitting.losses import FixedShift as FixedShift, LearnedShift as LearnedShift, SecondMoment as SecondMoment
+from .fitting.recipes import FieldRecipe as FieldRecipe
 from .fitting.result import Fit as Fit, load_fit as load_fit, Method as Method, Strategy as Strategy
 from .fitting.variable_projection import VariableProjection as VariableProjection
 

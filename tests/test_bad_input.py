@@ -398,6 +398,12 @@ TABLE = [
         ValueError,
         "at least one field",
     ),
+    ("GatedLegs", lambda _: ncv.GatedLegs(smearing(), odd()), ValueError, "must be even"),
+    ("GradientLegs", lambda _: ncv.GradientLegs(smearing(), even()), ValueError, "must be odd"),
+    ("Legs", lambda _: ncv.Legs([]), ValueError, "one or more parts on one lattice"),
+    ("LegProducts", lambda _: ncv.LegProducts(ncv.Legs([ncv.GatedLegs(smearing(), even())]), 0)(
+        jnp.ones(SHAPE)), ValueError, "no theory yet"),
+    ("ImprovedLegs", lambda _: ncv.ImprovedLegs(touching=()), ValueError, "at least one recipe"),
     ("SchwingerDyson", lambda _: ncv.SchwingerDyson(ladder=()), ValueError, "at least one rung"),
     ("SchwingerDyson", lambda _: ncv.SchwingerDyson(budget=0.0), ValueError, "a positive budget"),
     ("SchwingerDyson", lambda _: fit(ncv.SchwingerDyson(), method=ncv.LeastSquares()),

@@ -61,7 +61,7 @@ def test_raw_estimate(ensemble):
 
 
 def test_cross_fitted_estimate(ensemble):
-    found = ncv.estimate(ensemble.theory, CORR, ensemble, control=ncv.SchwingerDyson(), progress=False)
+    found = ncv.estimate(ensemble.theory, CORR, ensemble, control=ncv.SchwingerDyson(legs=None), progress=False)
     assert_same_estimate(found, NUMBERS["estimates"]["cross"])
 
 

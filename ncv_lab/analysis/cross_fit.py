@@ -161,21 +161,23 @@ def _apply(fit: Fit, inside: Data, outside: Data) -> tuple[np.ndarray, np.ndarra
     nothing = np.zeros((inside.n_configs, len(inside.labels)))
     if not _has_influence(fit):
         return _in_columns(fit.evaluate(outside), outside)[:, _columns_of(fit, outside)], nothing
-    field: Any = fit.control.field
-    features = feature_matrix(field, outside)
-    values = features @ np.asarray(fit.control.weights)
+    solved: Any = fit.solved
+    features = feature_matrix(solved, outside)
+    values = features @ np.asarray(solved.weights)
+    if solved is not fit.control.field:
+        values = fit.evaluate(outside)
     owed = influence(fit, inside, features.sum(axis=0))
     return _in_columns(values, outside), owed.reshape(nothing.shape)
 
 
 def _has_influence(fit: Fit) -> bool:
     """Whether the influence of single configurations on a fit is known and matters."""
-    weights = fit.control.weights
-    solved = weights is not None and "ridge" in fit.diagnostics and not isinstance(fit.method, Lasso)
-    if weights is None or not solved or not np.any(weights):
+    solved = fit.solved
+    by_ridge = "ridge" in fit.diagnostics and not isinstance(fit.method, Lasso)
+    if solved is None or solved.weights is None or not by_ridge or not np.any(solved.weights):
         return False
     # Where there are too many configurations to keep their features, none of them matters to the fit.
-    return fit.n_configs * len(weights) <= 2**28
+    return fit.n_configs * len(solved.weights) <= 2**28
 
 # %% ../../nbs/analysis/03_cross_fit.ipynb #324c1782
 def cross_fit(
@@ -223,7 +225,7 @@ def cross_fit(
         f, influence_inside = _apply(fit, inside, outside)
         values[fold.held_out] = f
         owed[fold.fitted_on] -= influence_inside
-        fits.append(replace(fit, features=None))
+        fits.append(replace(fit, features=None, left=None))
         evaluating += time.perf_counter() - start
     whole_chains = data.n_chains >= folds
     kind = "chains" if whole_chains else f"draws, gaps of {gap}"

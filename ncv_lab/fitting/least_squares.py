@@ -412,19 +412,19 @@ def influence(fit: Fit, data: Data, total: Float[np.ndarray, " F"]) -> Float[np.
     functions are taken as given.
 
     Args:
-        fit: a fit that was solved.
+        fit: a fit of which the field, or a part of it, was solved.
         data: the data of the fit.
         total: the sum of the features over the other configurations.
 
     Returns:
         One number for each configuration of the fit and each number of the observable.
     """
-    field: Any = fit.control.field
-    weights = np.asarray(fit.control.weights).reshape(len(total), -1)
+    field: Any = fit.solved
+    weights = np.asarray(field.weights).reshape(len(total), -1)
     features = feature_matrix(field, data) if fit.features is None else fit.features
     ridges = np.broadcast_to(fit.diagnostics["ridge"], weights.shape[1])
-    left = np.asarray(data.values) - features @ weights
-    left -= left.mean(axis=0)
+    left = np.asarray(data.values) - features @ weights if fit.left is None else fit.left
+    left = left - left.mean(axis=0)
     owed = np.zeros_like(left)
 
     def solve_part(part: Part) -> None:

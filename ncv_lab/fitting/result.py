@@ -18,7 +18,13 @@ import equinox as eqx
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from ..fields.control_variates import ControlVariate, VectorField, control_variate_from_gradient, is_linear
+from ncv_lab.fields.control_variates import (
+    ControlVariate,
+    LinearField,
+    VectorField,
+    control_variate_from_gradient,
+    is_linear,
+)
 from .data import Data
 from ..sampling.ensemble import Ensemble
 from ..theory.action import Theory
@@ -48,6 +54,7 @@ class Fit:
         diagnostics: numbers such as the ridge and the condition number.
         state: what the fit resumes from.
         features: those of a solve where a caller still needs them. They are not saved.
+        left: O - f where it was fitted, (n, k), likewise.
     """
 
     control: ControlVariate
@@ -64,6 +71,15 @@ class Fit:
     diagnostics: dict[str, Any] = dataclasses.field(default_factory=dict)
     state: Any = None
     features: np.ndarray | None = None
+    left: np.ndarray | None = None
+
+    @property
+    def solved(self) -> LinearField | None:
+        """The part of the field that is linear in its weights: the field or a term of a sum, or None."""
+        field = self.control.field
+        terms = [field] if is_linear(field) else getattr(field, "fields", ())
+        linear = [term for term in terms if is_linear(term) and term.weights is not None]
+        return linear[-1] if linear else None
 
     def evaluate(self, configs: Data | Ensemble | np.ndarray | Array) -> Float[np.ndarray, "n ..."]:
         """f on many configurations.
@@ -111,7 +127,7 @@ class Fit:
 
     def save(self, path: str | os.PathLike) -> None:
         """Write the fit to a safetensors file with a JSON header, atomically; `load_fit` reads it."""
-        names = [entry.name for entry in dataclasses.fields(self) if entry.name not in ("control", "features")]
+        names = [entry.name for entry in dataclasses.fields(self) if entry.name not in ("control", "features", "left")]
         parts = {name: _saveable(getattr(self, name)) for name in names}
         parts["control"] = _control_parts(self.control)
         save_module(path, parts, kind="fit")
@@ -160,6 +176,8 @@ class Strategy(eqx.Module):
 # %% ../../nbs/fitting/03_result.ipynb #c484e6c9
 def _control_parts(control: ControlVariate) -> dict[str, Any]:
     field = control.field
+    if hasattr(field, "with_theory"):
+        field = field.with_theory(None)  # the file holds the theory once
     weights = control.weights
     unsolved = field.with_weights(None) if is_linear(field) and weights is not None else field
     parts: dict[str, Any] = {"field": unsolved, "theory": control.theory, "weights": weights}
