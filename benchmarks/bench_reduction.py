@@ -4,9 +4,12 @@ Everything about a fit (weights, ridge, features, early stop) is decided on 1000
 on 4000 others, opened once. Times are wall seconds of the first fit, compilation included, and of the same fit again.
 Last come the two bars that are times: all t against one t, and how long SchwingerDyson takes to reach what OddMLP has
 reached by the recipe of the paper. With --table: SchwingerDyson alone, on all cases and more observables, the median
-over the seeds against the bar of each number. The file exits with 1 if a bar is missed.
+over the seeds against the bar of each number, and for the correlator the error of 1000 configurations over the signal
+and the seconds for the fit and for 1000 configurations more, compilation aside. With --audit N: the ratios of seed 0
+once on N other configurations, with the kurtosis of O - f. The file exits with 1 if a bar is missed.
 
     python benchmarks/bench_reduction.py [--case NAME ...] [--seeds 0 1 2] [--minutes 10] [--json FILE] [--table]
+    python benchmarks/bench_reduction.py --audit 100000 [--case NAME ...]
 """
 
 import argparse
@@ -30,12 +33,13 @@ CASES = {
 N_FIT, N_OTHERS = 1000, 4000
 BARS = {"all t / one t": 1.5, "OddMLP / SchwingerDyson": 100.0}
 TABLE = {
-    "20x20-strong": {"C(L0/2)": 210, "C(t), smallest": 130, "phi^2": 30, "S/V": 30, "|M|": 3.5},
-    "20x20-weak": {"C(t), smallest": 600, "phi^2": 100, "S/V": 100, "|M|": 10},
-    "40x10": {"C(t), smallest": 175},
-    "40x40-weak": {"C(t), smallest": 370},
-    "40x40-strong": {"C(L0/2)": 120},
+    "20x20-strong": {"C(L0/2)": 250_000, "C(t), smallest": 1000, "phi^2": 30, "S/V": 30, "|M|": 3.5},
+    "20x20-weak": {"C(L0/2)": 35_000, "C(t), smallest": 5800, "phi^2": 100, "S/V": 100, "|M|": 10},
+    "40x10": {"C(L0/2)": 4800, "C(t), smallest": 1500},
+    "40x40-weak": {"C(L0/2)": 600_000, "C(t), smallest": 7000},
+    "40x40-strong": {"C(L0/2)": 250_000, "C(t), smallest": 1400},
 }
+SECONDS = {"20x20-strong": 15, "20x20-weak": 15, "40x10": 15, "40x40-weak": 60, "40x40-strong": 60}
 
 
 def families(theory, key, minutes):
@@ -134,9 +138,9 @@ def bars(rows, theory, train, others):
 def table(cases, seeds):
     "Print what SchwingerDyson reaches, the median over the seeds and the smallest; True if a bar is missed."
     missed = False
-    print(f"{'case':14}{'number':16}{'median':>9}{'smallest':>9}{'bar':>7}   seconds of the fits")
+    print(f"{'case':14}{'number':16}{'median':>9}{'smallest':>9}{'bar':>8}   seconds of the fits")
     for name in cases:
-        ratios, seconds = {number: [] for number in TABLE[name]}, {}
+        ratios, seconds, relative = {number: [] for number in TABLE[name]}, {}, []
         for seed in seeds:
             theory, train, others = data(name, seed)
             observables = [ncv.Correlator(), ncv.MeanSquare(), ncv.ActionDensity(theory), ncv.AbsMagnetisation()]
@@ -147,23 +151,71 @@ def table(cases, seeds):
                 for number in numbers.keys() & ratios.keys():
                     ratios[number].append(numbers[number])
                     seconds.setdefault(number, []).append(f"{seen[-1][0]:.1f}")
+                if len(found) > 1:
+                    relative.append(error_over_signal(others, observable, seen[-1][1]))
         for number, bar in TABLE[name].items():
             median = np.median(ratios[number])
             short = median < bar
             missed |= short
-            line = f"{name:14}{number:16}{median:9.1f}{min(ratios[number]):9.1f}{bar:7g}{' MISSED' if short else ''}"
+            line = f"{name:14}{number:16}{median:9.4g}{min(ratios[number]):9.4g}{bar:8g}{' MISSED' if short else ''}"
             print(f"{line}   {' '.join(seconds[number])}", flush=True)
+        relative = np.median(relative, axis=0)
+        spread = f"{relative.min():.1e} to {relative.max():.1e}"
+        print(f"{name:14}error of 1000 configurations over the signal, median over the seeds: {spread}", flush=True)
+        missed |= too_slow(name, theory, train, others)
     return missed
+
+
+def error_over_signal(others, observable, fit):
+    "The error of the mean of O - f over 1000 configurations, over that mean, for each time."
+    improved = ncv.measure(observable, others.flat, others.shape) - fit.evaluate(others)
+    return improved.std(axis=0) / 1000**0.5 / abs(improved.mean(axis=0))
+
+
+def too_slow(name, theory, train, others):
+    "Time the fit and 1000 configurations more, all compiled already; True if they take longer than the bar."
+    thousand = others.flat[:1000]
+    begin = time.perf_counter()
+    fit = watch(ncv.SchwingerDyson(), theory, ncv.Correlator(), train, None, None, np.inf)[-1][1]
+    fit.evaluate(thousand)
+    seconds = time.perf_counter() - begin
+    short = seconds > SECONDS[name]
+    print(f"{name:14}fit and 1000 configurations {seconds:.1f} s (bar {SECONDS[name]}{', MISSED' if short else ''})")
+    return short
+
+
+def audit(cases, n_configs):
+    "Print the ratios of the correlator on many configurations that had no part in anything before, and the kurtosis."
+    for name in cases:
+        theory, train, _ = data(name, 0)
+        fit = watch(ncv.SchwingerDyson(), theory, ncv.Correlator(), train, None, None, np.inf)[-1][1]
+        values, improved = [], []
+        for key in jax.random.split(jax.random.key(77), -(-n_configs // 10_000)):
+            some = ncv.sample(theory, 10_000, key, progress=False)
+            raw = ncv.measure(ncv.Correlator(), some.flat, some.shape)
+            values.append(raw)
+            improved.append(raw - fit.evaluate(some))
+        values, improved = np.concatenate(values), np.concatenate(improved)
+        ratio = ncv.sigma_ratio(values, improved)
+        centred = improved - improved.mean(axis=0)
+        kurtosis = (centred**4).mean(axis=0) / (centred**2).mean(axis=0) ** 2
+        print(f"{name}: {len(values)} configurations, smallest ratio {ratio.min():.4g}, C(L0/2) {ratio[-1]:.4g}")
+        for t in range(0, len(ratio), max(1, len(ratio) // 10)):
+            print(f"  t={t:<3} ratio {ratio[t]:9.4g}  kurtosis of O - f {kurtosis[t]:6.1f}", flush=True)
 
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--case", nargs="*", choices=CASES, help="default: 20x20-strong, and all with --table")
     parser.add_argument("--table", action="store_true", help="SchwingerDyson alone, all cases, three seeds")
+    parser.add_argument("--audit", type=int, metavar="N", help="the ratios of seed 0 on N configurations more")
     parser.add_argument("--seeds", nargs="*", type=int, help="default: 0, and 0 1 2 with --table")
     parser.add_argument("--minutes", type=float, default=10.0, help="for OddMLP, 0 to leave it out")
     parser.add_argument("--json", type=Path, help="write the rows to this file")
     options = parser.parse_args()
+    if options.audit:
+        audit(options.case or CASES, options.audit)
+        return
     if options.table:
         sys.exit(int(table(options.case or CASES, options.seeds or [0, 1, 2])))
     print(f"sigma_ratio on {N_OTHERS} configurations that had no part in the fit to {N_FIT} others")
