@@ -1,6 +1,7 @@
 """Strict settings for every test: float64, no broadcasting between ranks, no display, repeatable examples."""
 
 import os
+from pathlib import Path
 
 os.environ.setdefault("MPLBACKEND", "Agg")
 
@@ -14,6 +15,15 @@ jax.config.update("jax_numpy_rank_promotion", "raise")
 # The first example compiles, so a time limit for each one says nothing.
 hypothesis.settings.register_profile("ncv_lab", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("ncv_lab")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def few_compiled_functions():
+    "Forget compiled functions when there are many: a process can map only so many of them into its memory."
+    yield
+    maps = Path("/proc/self/maps")
+    if maps.exists() and len(maps.read_text().splitlines()) > 20_000:
+        jax.clear_caches()
 
 
 @pytest.fixture(scope="session")
