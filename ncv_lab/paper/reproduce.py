@@ -201,7 +201,7 @@ def _table2(quick: bool, steps: int | None, folder: Path | None, say: Callable[[
 
 def _first_rungs() -> SchwingerDyson:
     """The first two rungs of the ladder alone, which take a second or two."""
-    return SchwingerDyson(ladder=SchwingerDyson().ladder[:2])
+    return SchwingerDyson(ladder=SchwingerDyson().ladder[:2], legs=None)
 
 
 def _gather(found: Iterable[dict[str, Any]], name: str, say: Callable[[str], None]) -> list[dict[str, Any]]:
