@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['RATES', 'PENALTIES', 'RATIO_PLOT', 'CORRELATOR_PLOT', 'ERROR_PLOT', 'CONFIGURATION_PLOT', 'POWERS', 'time_control',
-           'family_control', 'lab_controls', 'estimate_curves', 'correlator_curves', 'ratio_curves', 'image_of',
-           'number', 'fit_facts', 'fit_arrays', 'fit_code', 'VarianceLab']
+           'family_control', 'lab_controls', 'estimate_curves', 'relative', 'correlator_curves', 'ratio_curves',
+           'image_of', 'number', 'fit_facts', 'fit_arrays', 'fit_code', 'VarianceLab']
 
 # %% ../../nbs/panels/06_variance_lab.ipynb #4813bf00
 from typing import Any
@@ -64,10 +64,10 @@ CORRELATOR_PLOT = Plot(
     tooltip="C(t) = (1/L₀) Σ s̄(y₀ + t) s̄(y₀), s̄ the mean of a slice; improved: mean of O − f",
 )
 ERROR_PLOT = Plot(
-    "Error of C(t)", "t", "error",
+    "Relative error of C(t)", "t", "error / C(t)",
     (Series("raw_error", "raw", 0, marker="line"), Series("improved_error", "improved", 2, marker="line")),
     ylog=True, span=4,
-    tooltip="jackknife errors of the means on the other half",
+    tooltip="jackknife errors of the means on the other half, over C(t): the improved one where it is known",
 )
 CONFIGURATION_PLOT = Plot(
     "Configuration φ", "t", "x", (Series("phi", "φ"),), image=True, span=3,
@@ -82,6 +82,21 @@ def estimate_curves(name: str, estimate: Estimate) -> dict[str, tuple]:
     return {name: (t, value, error), f"{name}_error": (t, error)}
 
 
+def relative(curves: dict[str, tuple]) -> dict[str, tuple]:
+    """The curves with the errors divided by C(t): by the improved one at the times that it has, else by the raw one."""
+    t, value, _ = curves["raw"]
+    signal = dict(zip(t, value, strict=True))
+    if "improved" in curves:
+        t, value, _ = curves["improved"]
+        signal |= dict(zip(t, value, strict=True))
+    divided = dict(curves)
+    for name in ("raw_error", "improved_error"):
+        if name in curves:
+            t, error = curves[name]
+            divided[name] = (t, error / abs(np.array([signal[time] for time in t])))
+    return divided
+
+
 def correlator_curves(update: LabUpdate) -> dict[str, tuple]:
     """The columns of the correlators, raw and improved, as far as they are known."""
     shown: dict[str, tuple] = {}
@@ -89,7 +104,7 @@ def correlator_curves(update: LabUpdate) -> dict[str, tuple]:
         shown |= estimate_curves("raw", update.sampled.raw)
     if update.result is not None:
         shown |= estimate_curves("improved", update.result)
-    return shown
+    return relative(shown) if "raw" in shown else shown
 
 
 def ratio_curves(update: LabUpdate) -> dict[str, np.ndarray]:
