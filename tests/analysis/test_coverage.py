@@ -67,7 +67,7 @@ def test_pulls_are_unit_normal_with_nearly_as_many_weights_as_configurations():
 @pytest.mark.parametrize("family", ["SchwingerDyson", "NeuralSchwingerDyson"])
 def test_pulls_of_nonlinear_fields(family):
     """A rung of the ladder, and random networks, solved; 60 ensembles, since each estimate has five fits."""
-    control = ncv.SchwingerDyson(ladder=LADDER[1:2]) if family == "SchwingerDyson" else neural((8,))
+    control = ncv.SchwingerDyson(ladder=LADDER[1:2], legs=None) if family == "SchwingerDyson" else neural((8,))
     options = {} if family == "SchwingerDyson" else {"method": ncv.LeastSquares(decay_rates=MASSES)}
     raw, improved, ratio = pulls(8, 24.0, 8, 50, control, ALL, n_ensembles=60, **options)
     check(raw)
@@ -95,7 +95,7 @@ def test_the_free_theory_in_two_dimensions(family):
     """All variance goes but for the ridge and rounding; what is left agrees with the exact answer within its error."""
     theory = ncv.Phi4((6, 4), 0.3, 0.0)
     exact, off = np.asarray(ncv.free_correlator(theory.shape, 0.3)), []
-    control = ncv.SchwingerDyson(ladder=LADDER[:2]) if family == "SchwingerDyson" else neural(theory.shape)
+    control = ncv.SchwingerDyson(ladder=LADDER[:2], legs=None) if family == "SchwingerDyson" else neural(theory.shape)
     options = {} if family == "SchwingerDyson" else {"method": ncv.LeastSquares(decay_rates=MASSES)}
     for seed in range(10):
         ensemble = ncv.sample(theory, 400, jax.random.key(seed), n_chains=8, progress=False)
