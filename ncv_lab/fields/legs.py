@@ -21,7 +21,7 @@ from .local_functions import check_functions, jet, n_functions
 from .schwinger_dyson import generate, near_leg, slice_waves
 from .smearing import Smearing
 from ..theory.action import Theory
-from ..theory.lattice import slice_sums
+from ..theory.lattice import periodic_distance, slice_sums
 from ..utils.files import register
 
 # %% ../../nbs/fields/08_legs.ipynb #30828a7d
@@ -82,8 +82,7 @@ class GatedLegs(LegPart):
 
     def tables(self, phi, dS):
         """a_m, and the derivatives of adot_m - a_m dS."""
-        at_origin: tuple = (slice(None), *[0] * phi.ndim)
-        origin = jnp.asarray(self.smearing.positions[at_origin], phi.dtype)
+        origin = jnp.asarray(self.smearing.at_origin, phi.dtype)
 
         def density(smeared: Float[Array, "... J"]) -> tuple[Float[Array, "... M"], Float[Array, "... M"]]:
             a, _, slope = jet(self.local, smeared, jnp.broadcast_to(origin, smeared.shape), None)
@@ -117,8 +116,7 @@ class GradientLegs(LegPart):
 
     def tables(self, phi, dS):
         """The slopes d_j b_m, and the derivatives of L b_m."""
-        kernels = self.smearing.positions.reshape(len(self.smearing.kernels), -1)
-        overlaps = kernels @ kernels.T
+        overlaps = self.smearing.overlaps
         drift = -self.smearing(dS)
 
         def density(smeared: Float[Array, "... J"]) -> tuple[Float[Array, "... M"], Float[Array, "J ... M"]]:
@@ -154,11 +152,11 @@ def smear_back(smearing: Smearing, densities: Float[Array, "J legs ..."]) -> Flo
 def distances(extent: int) -> np.ndarray:
     """The periodic distance |u - y| between any two time slices, (L0, L0)."""
     offset = np.arange(extent)[:, None] - np.arange(extent)[None, :]
-    return np.minimum(offset % extent, -offset % extent)
+    return periodic_distance(offset, extent)
 
 
 class LegValues(NamedTuple):
-    """Both legs of a configuration and their control variates, for each spatial wave and each time slice y.
+    """The legs of a configuration and their control variates, for each spatial wave and each time slice y.
 
     Attributes:
         s: the legs s^y, (parts, L0).
@@ -171,6 +169,11 @@ class LegValues(NamedTuple):
     f: Float[Array, "parts L0"]
     g: Float[Array, "parts L0 ..."]
     grad_f: Float[Array, "parts L0 ..."]
+
+    @property
+    def m(self) -> Float[Array, "parts L0"]:
+        """m^y = s^y - f^y / 2."""
+        return self.s - self.f / 2
 
 
 @register
@@ -348,11 +351,11 @@ class LegProducts(eqx.Module):
         """(g, div g), or both for each time."""
         dS = self._theory.gradient(phi)
         legs = self.legs.evaluate(self._theory, phi, dS)
-        middle = legs.s - legs.f / 2
+        m = legs.m
 
         def field(t: Int[Array, ""]) -> Float[Array, "..."]:
             """g_t for one time."""
-            both_sides = jnp.roll(middle, -t, axis=1) + jnp.roll(middle, t, axis=1)
+            both_sides = jnp.roll(m, -t, axis=1) + jnp.roll(m, t, axis=1)
             return jnp.einsum("py,py...->...", both_sides, legs.g) / self.shape[0]
 
         g = self._for_each_time(field)
@@ -370,8 +373,7 @@ class LegProducts(eqx.Module):
         grad_f = legs.grad_f.reshape(n_parts, extent, -1)
         slice_of_g = jnp.einsum("pyxv,pv->yx", g.reshape(n_parts, extent, extent, -1), self.legs.waves)
         grad_s = slice_of_g / self.legs.waves.shape[1]
-        middle = legs.s - legs.f / 2
-        pairs = jnp.einsum("py,pz->yz", legs.f, middle) + grad_s - jnp.einsum("pya,pza->yz", g, grad_f) / 2
+        pairs = jnp.einsum("py,pz->yz", legs.f, legs.m) + grad_s - jnp.einsum("pya,pza->yz", g, grad_f) / 2
         y = np.arange(extent)
 
         def product(t: Int[Array, ""]) -> Float[Array, ""]:

@@ -120,8 +120,7 @@ def along_tau(basis: Float[np.ndarray, "tau k"], extent: int, n_functions: int) 
 def near_leg(local: Callable, smearing: Smearing, phi: Float[Array, "..."], dS: Float[Array, "..."]):
     """(a, adot - a dS) at each site, adot = sum_j K_j(0) d_j a, for even local functions a; both (*shape, M)."""
     smeared = smearing(phi)
-    at_origin: tuple = (slice(None), *[0] * phi.ndim)
-    origin = jnp.asarray(smearing.positions[at_origin], phi.dtype)
+    origin = jnp.asarray(smearing.at_origin, phi.dtype)
     a, _, slope = jet(local, smeared, jnp.broadcast_to(origin, smeared.shape), None)
     return a, slope - a * dS[..., None]
 
@@ -224,11 +223,10 @@ def generate(
     Returns:
         The sums, see `summed_jet`.
     """
-    kernels = smearing.positions.reshape(len(smearing.kernels), -1)
-    form = (-1, waves.shape[1], len(kernels))
+    form = (-1, waves.shape[1], len(smearing.kernels))
     smeared = smearing(phi).reshape(form)
     drift = -smearing(dS).reshape(form)
-    return summed_jet(local, smeared, drift, kernels @ kernels.T, waves)
+    return summed_jet(local, smeared, drift, smearing.overlaps, waves)
 
 # %% ../../nbs/fields/06_schwinger_dyson.ipynb #ffbd2611
 @register

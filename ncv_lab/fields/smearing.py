@@ -92,6 +92,18 @@ class Smearing(eqx.Module):
         """The kernels K_j(y) in position space, (J, *shape)."""
         return np.stack([np.fft.irfftn(m, s=self.shape, axes=range(len(self.shape))) for m in self.multipliers])
 
+    @property
+    def at_origin(self) -> Float[np.ndarray, " J"]:
+        """K_j(0), the derivative of l_j(x) in phi_x itself."""
+        everywhere = self.positions
+        return everywhere.reshape(len(everywhere), -1)[:, 0]
+
+    @property
+    def overlaps(self) -> Float[np.ndarray, "J J"]:
+        """K_j . K_k, the sum of the products of two kernels over the lattice."""
+        kernels = self.positions.reshape(len(self.kernels), -1)
+        return kernels @ kernels.T
+
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "... J"]:
         """l_j(x) = sum_y K_j(y) phi_{x+y}, with the kernels along the last axis."""
         if phi.shape != self.shape:

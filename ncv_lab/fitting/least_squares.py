@@ -27,6 +27,7 @@ from ..fields.control_variates import ControlVariate, LinearField, VectorField, 
 from .data import Data
 from .result import Fit, Method
 from .ridge import Moments, Solution, moments, solve_quickly, solve_ridge
+from ..theory.lattice import periodic_distance
 from ..utils.batching import map_cores
 from ..utils.files import register
 from ..utils.former_names import former_arguments
@@ -73,7 +74,7 @@ def exponentials(extent: int, t: int, decay_rates: Sequence[float]) -> Float[np.
 
 def _decay(offset: np.ndarray, extent: int, M: float) -> np.ndarray:
     """exp(-M d) + exp(-M (extent - d)) at the periodic distance d of an offset."""
-    d = np.minimum(offset % extent, -offset % extent)
+    d = periodic_distance(offset, extent)
     if np.isinf(M):
         return (d == 0).astype(float)
     return np.exp(-M * d) + np.exp(-M * (extent - d))

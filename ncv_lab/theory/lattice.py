@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['check_shape', 'volume', 'spatial_volume', 'check_event_shape', 'count_axes', 'translate', 'neighbour_sum',
-           'laplacian', 'along_axis', 'khat_squared', 'correlate', 'slice_mean', 'slice_sums', 'mirror_counts']
+           'laplacian', 'along_axis', 'khat_squared', 'correlate', 'slice_mean', 'slice_sums', 'periodic_distance',
+           'mirror_counts']
 
 # %% ../../nbs/theory/01_lattice.ipynb #2faf7fc1
 import math
@@ -192,6 +193,11 @@ def slice_sums(values: Float[Array, "L0 ... M"], waves: Float[np.ndarray, "parts
     return jnp.einsum("pv,tvm->ptm", jnp.asarray(waves, values.dtype), flat)
 
 # %% ../../nbs/theory/01_lattice.ipynb #4262040b
+def periodic_distance(offset: np.ndarray, extent: int) -> np.ndarray:
+    """The distance that belongs to an offset on a periodic axis, the shorter of the two ways round."""
+    return np.minimum(offset % extent, -offset % extent)
+
+
 def mirror_counts(extent: int) -> np.ndarray:
     """How many displacements y = 0..extent // 2 stands for, itself and its mirror image -y: 2, or 1 if both are one."""
     return np.where(2 * np.arange(extent // 2 + 1) % extent == 0, 1, 2)
