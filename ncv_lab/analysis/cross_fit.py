@@ -162,9 +162,11 @@ def _apply(fit: Fit, inside: Data, outside: Data) -> tuple[np.ndarray, np.ndarra
     if not _has_influence(fit):
         return _in_columns(fit.evaluate(outside), outside)[:, _columns_of(fit, outside)], nothing
     solved: Any = fit.solved
+    weights = np.asarray(solved.weights)
     features = feature_matrix(solved, outside)
-    values = features @ np.asarray(solved.weights)
-    if solved is not fit.control.field:
+    if solved is fit.control.field:
+        values = features @ weights
+    else:
         values = fit.evaluate(outside)
     owed = influence(fit, inside, features.sum(axis=0))
     return _in_columns(values, outside), owed.reshape(nothing.shape)
@@ -172,12 +174,12 @@ def _apply(fit: Fit, inside: Data, outside: Data) -> tuple[np.ndarray, np.ndarra
 
 def _has_influence(fit: Fit) -> bool:
     """Whether the influence of single configurations on a fit is known and matters."""
-    solved = fit.solved
+    weights = None if fit.solved is None else fit.solved.weights
     by_ridge = "ridge" in fit.diagnostics and not isinstance(fit.method, Lasso)
-    if solved is None or solved.weights is None or not by_ridge or not np.any(solved.weights):
+    if weights is None or not by_ridge or not np.any(weights):
         return False
     # Where there are too many configurations to keep their features, none of them matters to the fit.
-    return fit.n_configs * len(solved.weights) <= 2**28
+    return fit.n_configs * len(weights) <= 2**28
 
 # %% ../../nbs/analysis/03_cross_fit.ipynb #324c1782
 def cross_fit(

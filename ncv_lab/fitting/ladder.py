@@ -19,7 +19,7 @@ from ..fields.control_variates import ControlVariate, SumField
 from .data import Data
 from .least_squares import LeastSquares, exponentials, middle_part, parts_of
 from .legs import ImprovedLegs
-from .recipes import FEW, NEAR, SITE, FieldRecipe, score, smeared
+from .recipes import FEW, NEAR, SITE, FieldRecipe, most_weights, score, smeared
 from .result import Fit, Strategy
 from ..theory.observables import Correlator, Observable
 from ..utils.files import register
@@ -72,18 +72,19 @@ class SchwingerDyson(Strategy):
         begin = time.perf_counter()
         best: Fit | None = None
         tried: dict[str, np.ndarray] = {}
+        of_legs: dict[str, Any] = {}
         if self.legs is not None and isinstance(data.observable, Correlator):
             for best in self.legs.run(data):
                 yield replace(best, method=self)
             assert best is not None
-            tried = dict(best.diagnostics["tried"])
+            of_legs = {name: best.diagnostics[name] for name in ("tried_legs", "tried_touching")}
             if best.validation_ratio.min() > 1.5 * best.diagnostics["one_leg_ratio"]:
                 return  # a field of the ladder improves one leg only, and cannot be better
         method = LeastSquares(decay_rates=self.decay_rates, cautious=data.n_configs < FEW)
         needs = _needs(data.observable)
         for recipe in self.ladder:
             field = recipe.field(data.phi, **needs)
-            too_many = n_weights(field, self.decay_rates) > 0.6 * data.n_configs - 35
+            too_many = n_weights(field, self.decay_rates) > most_weights(data.n_configs)
             if best is not None and too_many:
                 continue
             fit, tried[recipe.name] = _climb(method, field, data, best)
@@ -91,7 +92,7 @@ class SchwingerDyson(Strategy):
                 best = fit
             assert best is not None
             seconds = time.perf_counter() - begin
-            diagnostics = best.diagnostics | {"tried": tried}
+            diagnostics = best.diagnostics | of_legs | {"tried": tried}
             yield replace(_or_raw(best), method=self, wall_time=seconds, diagnostics=diagnostics)
             if seconds > self.budget:
                 return
@@ -131,9 +132,9 @@ def n_weights(field: SumField, decay_rates: Sequence[float]) -> int:
 
 def _or_raw(fit: Fit) -> Fit:
     """The fit with f = 0 for every observable that it did not improve on inner folds."""
-    helps = jnp.asarray(fit.validation_ratio > 1.0, float)
     if fit.control.weights is None:
         return fit  # improved legs, which see to it themselves
+    helps = jnp.asarray(fit.validation_ratio > 1.0, float)
     weights = jnp.asarray(fit.control.weights)
     weights = weights * helps[0] if weights.ndim == 1 else weights * helps[None, :]
     return replace(fit, control=ControlVariate(fit.control.field, fit.control.theory, weights))
