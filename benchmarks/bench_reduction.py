@@ -67,9 +67,14 @@ def watch(field, theory, observable, train, method, key, seconds):
     return seen
 
 
-def ratio_on(others, observable, fit):
+def improved_on(others, observable, fit):
+    "O and O - f on other configurations."
     values = ncv.measure(observable, others.flat, others.shape)
-    return np.atleast_1d(ncv.sigma_ratio(values, values - fit.evaluate(others)))
+    return values, values - fit.evaluate(others)
+
+
+def ratio_on(others, observable, fit):
+    return np.atleast_1d(ncv.sigma_ratio(*improved_on(others, observable, fit)))
 
 
 def data(name, seed):
@@ -146,13 +151,14 @@ def table(cases, seeds):
             observables = [ncv.Correlator(), ncv.MeanSquare(), ncv.ActionDensity(theory), ncv.AbsMagnetisation()]
             for observable in observables[: 4 if "|M|" in ratios else 1]:
                 seen = watch(ncv.SchwingerDyson(), theory, observable, train, None, None, np.inf)
-                found, label = ratio_on(others, observable, seen[-1][1]), seen[-1][1].labels[0]
+                values, improved = improved_on(others, observable, seen[-1][1])
+                found, label = np.atleast_1d(ncv.sigma_ratio(values, improved)), seen[-1][1].labels[0]
                 numbers = {"C(t), smallest": found.min(), "C(L0/2)": found[-1]} if len(found) > 1 else {label: found[0]}
                 for number in numbers.keys() & ratios.keys():
                     ratios[number].append(numbers[number])
                     seconds.setdefault(number, []).append(f"{seen[-1][0]:.1f}")
                 if len(found) > 1:
-                    relative.append(error_over_signal(others, observable, seen[-1][1]))
+                    relative.append(error_over_signal(improved))
         for number, bar in TABLE[name].items():
             median = np.median(ratios[number])
             short = median < bar
@@ -166,9 +172,8 @@ def table(cases, seeds):
     return missed
 
 
-def error_over_signal(others, observable, fit):
+def error_over_signal(improved):
     "The error of the mean of O - f over 1000 configurations, over that mean, for each time."
-    improved = ncv.measure(observable, others.flat, others.shape) - fit.evaluate(others)
     return improved.std(axis=0) / 1000**0.5 / abs(improved.mean(axis=0))
 
 
@@ -194,9 +199,9 @@ def audit(cases, n_configs):
         values, improved = [], []
         for key in jax.random.split(jax.random.key(77), -(-n_configs // 10_000)):
             some = ncv.sample(theory, 10_000, key, progress=False)
-            raw = ncv.measure(ncv.Correlator(), some.flat, some.shape)
+            raw, better = improved_on(some, ncv.Correlator(), fit)
             values.append(raw)
-            improved.append(raw - fit.evaluate(some))
+            improved.append(better)
         values, improved = np.concatenate(values), np.concatenate(improved)
         ratio = ncv.sigma_ratio(values, improved)
         centred = improved - improved.mean(axis=0)
