@@ -21,14 +21,13 @@ import numpy as np
 import scipy.linalg
 import scipy.sparse
 from jaxtyping import Float, Int, PRNGKeyArray
-from threadpoolctl import threadpool_limits
 
 from ..fields.control_variates import ControlVariate, LinearField, VectorField, is_linear, n_features
 from .data import Data
 from .result import Fit, Method
 from .ridge import Moments, Solution, moments, solve_quickly, solve_ridge
 from ..theory.lattice import periodic_distance
-from ..utils.batching import map_cores
+from ..utils.batching import map_cores, one_blas_thread
 from ..utils.files import register
 from ..utils.former_names import former_arguments
 
@@ -322,7 +321,7 @@ class LeastSquares(Method):
         if others:
             near = int(np.searchsorted(self._choices, solved[0].solution.ridge[0]))
             # One part on each core: matrices this small are slower when two cores share one.
-            with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+            with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
                 solved += pool.map(lambda part: self.solve_part(source, part, near), others)
         return _joined(solved)
 
@@ -436,7 +435,7 @@ def influence(fit: Fit, data: Data, total: Float[np.ndarray, " F"]) -> Float[np.
             owed[:, columns] = _owed(unit, along, ridge)[:, None] * left[:, columns]
 
     parts = parts_of(field, data, getattr(fit.method, "decay_rates", None))
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(solve_part, parts))
     return owed
 

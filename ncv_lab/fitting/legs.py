@@ -18,7 +18,6 @@ import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from threadpoolctl import threadpool_limits
 
 from ..fields.control_variates import ControlVariate, SumField
 from ..fields.legs import LegProducts, Legs, distances
@@ -29,7 +28,7 @@ from .result import Fit, Strategy
 from .ridge import Moments, solve_ridge
 from ..theory.lattice import mirror_counts
 from ..theory.observables import Correlator
-from ..utils.batching import map_cores
+from ..utils.batching import map_cores, one_blas_thread
 from ..utils.files import register
 
 # %% ../../nbs/fitting/11_legs.ipynb #9917315f
@@ -236,7 +235,7 @@ def best_legs(
 def _solve_all(sums: LegSums, every_slowest: Sequence[float], cautious: bool) -> list[LegSolution]:
     """The solutions for several decay rates, side by side."""
     # One solve on each core: matrices this small are slower when two cores share one.
-    with threadpool_limits(1, "blas"), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         return list(pool.map(lambda slowest: solve_legs(sums, slowest, cautious), every_slowest))
 
 # %% ../../nbs/fitting/11_legs.ipynb #8a192e0c
@@ -284,7 +283,7 @@ class ImprovedLegs(Strategy):
             if best is not None and too_many:
                 continue
             # Two threads on matrices this small wait for each other.
-            with threadpool_limits(1, "blas"):
+            with one_blas_thread():
                 *_, second = method.run(field, second_data)
             tried[recipe.name] = gain * second.validation_ratio
             if best is None or score(tried[recipe.name]) > score(best.validation_ratio):
