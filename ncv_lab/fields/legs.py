@@ -132,12 +132,13 @@ class GradientLegs(LegPart):
 
 def _along_each_field(density: Callable, smeared: Float[Array, "... J"]):
     """For `density`: smeared -> (number, more): `more`, and the derivatives of the number in each smeared field."""
-    derivatives = []
-    for unit in jnp.eye(smeared.shape[-1], dtype=smeared.dtype):
+
+    def along(unit: Float[Array, " J"]):
         direction = jnp.broadcast_to(unit, smeared.shape)
         _, derivative, more = jax.jvp(density, (smeared,), (direction,), has_aux=True)
-        derivatives.append(derivative)
-    return more, jnp.stack(derivatives)
+        return more, derivative
+
+    return jax.vmap(along, out_axes=(None, 0))(jnp.eye(smeared.shape[-1], dtype=smeared.dtype))
 
 
 def smear_back(smearing: Smearing, densities: Float[Array, "J legs ..."]) -> Float[Array, "legs ..."]:
