@@ -14,7 +14,7 @@ READY := $(firstword $(wildcard $(DEV)) $(CORE))
 # one thread for each of several processes: without it they take each other's cores
 SIDE_BY_SIDE := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # and what one of them has compiled the others read: many notebooks and tests compile the same functions
-SIDE_BY_SIDE += JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0.1
+SIDE_BY_SIDE += JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 
 # one notebook or several for `make book`; none for all of them
 NOTEBOOK ?=

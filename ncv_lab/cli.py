@@ -176,11 +176,17 @@ def _mass(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
 def _demo(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
     from ncv_lab.analysis.export import plain, write_record
     from ncv_lab.demo import demonstrate, picture, table
+    from ncv_lab.fitting.ladder import SchwingerDyson
+    from ncv_lab.fitting.legs import LEGS, TOUCHING, ImprovedLegs
     from ncv_lab.utils.files import atomic_write
 
     start = time.perf_counter()
     arguments.output_dir.mkdir(parents=True, exist_ok=True)
-    small: dict[str, Any] = {"shape": (8, 4), "n_configs": 400, "steps": 500} if arguments.quick else {}
+    small: dict[str, Any] = {}
+    if arguments.quick:
+        few_recipes = ImprovedLegs(recipes=LEGS[1:2], touching=TOUCHING[:1])
+        quick = SchwingerDyson(ladder=SchwingerDyson().ladder[:1], legs=few_recipes)
+        small = {"shape": (8, 4), "n_configs": 400, "steps": 500, "strategy": quick}
     cases = []
     for case in demonstrate(arguments.seed, **small, progress=_progress()):
         cases.append(case)

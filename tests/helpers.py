@@ -8,18 +8,27 @@ from contextlib import contextmanager
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 import ncv_lab as ncv
+from ncv_lab.fitting.ladder import LADDER
+from ncv_lab.fitting.legs import LEGS, TOUCHING
 from ncv_lab.panels.state import LabState
 
 THEORY = ncv.Phi4((6, 4), 0.3, 0.5)
 KEY = jax.random.key(2)
 CORR = ncv.Correlator().at(2)
 
+# The default control variate with few recipes, because each of them is compiled on every lattice.
+SHORT_LADDER = LADDER[:2]
+QUICK_LEGS = ncv.ImprovedLegs(recipes=LEGS[1:2], touching=TOUCHING[:1])
+QUICK = ncv.SchwingerDyson(ladder=SHORT_LADDER, legs=QUICK_LEGS)
+
 
 def field(shape, seed=0):
-    return jax.random.normal(jax.random.key(seed), shape)
+    "Normal numbers; from NumPy, because JAX would compile their generator for each shape."
+    return jnp.asarray(np.random.default_rng(seed).normal(size=shape))
 
 
 def ar1(a, n_chains, n_draws, seed=0, shape=()):
@@ -43,7 +52,8 @@ def network(shape, depth, symmetric=False, width=3):
 
 def ensemble(n_chains=4, n_draws=25, seed=0, theory=THEORY):
     "Random configurations: a fit does not care where they come from."
-    return ncv.Ensemble.from_configs(np.asarray(field((n_chains, n_draws, *theory.shape), seed)), theory)
+    configs = jax.random.normal(jax.random.key(seed), (n_chains, n_draws, *theory.shape))
+    return ncv.Ensemble.from_configs(np.asarray(configs), theory)
 
 
 def net(depth=1, seed=1):

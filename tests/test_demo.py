@@ -6,12 +6,14 @@ import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 
+from helpers import QUICK
 from ncv_lab.demo import demonstrate, picture, table
 
+SMALL = {"shape": (8, 4), "n_configs": 400, "steps": 500, "strategy": QUICK, "progress": False}
 
 @pytest.fixture(scope="module")
 def cases():
-    return list(demonstrate(shape=(8, 4), n_configs=400, steps=500, progress=False))
+    return list(demonstrate(**SMALL))
 
 
 def test_both_couplings_are_studied_on_the_same_lattice(cases):
@@ -41,10 +43,10 @@ def test_control_variates_help_and_have_mean_zero(cases):
 
 
 def test_it_repeats_with_its_seed(cases):
-    again = next(demonstrate(shape=(8, 4), n_configs=400, steps=500, progress=False))
+    again = next(demonstrate(**SMALL))
     np.testing.assert_array_equal(again.solved.value, cases[0].solved.value)
     np.testing.assert_array_equal(again.neural.error, cases[0].neural.error)
-    other = next(demonstrate(1, shape=(8, 4), n_configs=400, steps=500, progress=False))
+    other = next(demonstrate(1, **SMALL))
     assert (other.raw.value != cases[0].raw.value).all()
 
 

@@ -46,10 +46,10 @@ ALL = [0, 1, 2, 3, 4]
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("n_chains", [8, 4], ids=["folds of chains", "folds of draws"])
-def test_pulls_are_unit_normal(n_chains):
+@pytest.mark.parametrize(("n_chains", "n_ensembles"), [(8, 300), (4, 150)], ids=["folds of chains", "folds of draws"])
+def test_pulls_are_unit_normal(n_chains, n_ensembles):
     linear = ncv.OddMLP((8,), depth=0, symmetric=True)
-    raw, improved, ratio = pulls(8, 24.0, n_chains, 400 // n_chains, linear, ALL)
+    raw, improved, ratio = pulls(8, 24.0, n_chains, 400 // n_chains, linear, ALL, n_ensembles=n_ensembles)
     check(raw)
     check(improved)
     assert ratio.min() > 2.5
@@ -57,7 +57,7 @@ def test_pulls_are_unit_normal(n_chains):
 
 @pytest.mark.slow
 def test_pulls_are_unit_normal_with_nearly_as_many_weights_as_configurations():
-    raw, improved, ratio = pulls(40, 24.0, 5, 20, ncv.OddMLP((40,), depth=0), [0, 2, 5, 20])
+    raw, improved, ratio = pulls(40, 24.0, 5, 20, ncv.OddMLP((40,), depth=0), [0, 2, 5, 20], n_ensembles=150)
     check(raw)
     check(improved)
     assert ratio.min() > 1.5

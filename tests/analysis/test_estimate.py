@@ -7,8 +7,8 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from helpers import QUICK
 from ncv_lab.analysis.estimate import estimate, estimate_including_training
-from ncv_lab.fitting.ladder import SchwingerDyson
 from ncv_lab.sampling.ensemble import Ensemble
 from ncv_lab.sampling.hmc import sample
 from ncv_lab.theory.action import Phi4
@@ -112,7 +112,7 @@ def test_an_estimate_measures_each_configuration_once(monkeypatch):
     # 320 configurations are whole chunks of 64 and batches of 32, so that none is evaluated twice to fill one up.
     ensemble = sample(theory, 320, 0, n_chains=10, progress=False)
     counts.update(observable=0, gradient=0)
-    result = estimate(theory, observed, ensemble, control=SchwingerDyson(), progress=False)
+    result = estimate(theory, observed, ensemble, control=QUICK, progress=False)
     jax.effects_barrier()
     assert len(result.fits) == 5 and counts == {"observable": 320, "gradient": 320}
 

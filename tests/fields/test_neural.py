@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ncv_lab as ncv
+from helpers import field as random_field
 from ncv_lab.fields.neural import divide, trained_part
 from ncv_lab.fitting.least_squares import exponentials
 
@@ -21,8 +22,8 @@ def test_divergence_symmetry_and_features(shape, depth):
     field = ncv.NeuralSchwingerDyson(shape, width=3, depth=depth, n_functions=2, key=jax.random.key(3))
     template = jax.ShapeDtypeStruct(shape, float)
     size = jax.eval_shape(field.features, template, template).size
-    field = field.with_weights(jax.random.normal(jax.random.key(4), (size,)))
-    phi = jax.random.normal(jax.random.key(0), shape)
+    field = field.with_weights(random_field((size,), 4))
+    phi = random_field(shape)
     call = jax.jit(lambda phi: field(phi))
     g, div = call(phi)
     jacobian = jax.jit(jax.jacfwd(lambda phi: field(phi)[0]))(phi).reshape(phi.size, phi.size)

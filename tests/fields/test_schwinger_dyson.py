@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 import ncv_lab as ncv
+from helpers import field as random_field
 from ncv_lab.fields.local_functions import EvenNet, OddNet
 from ncv_lab.fields.schwinger_dyson import along_tau, even_products
 from ncv_lab.fitting.least_squares import exponentials
@@ -38,29 +39,36 @@ CASES = [(shape, index) for shape in LATTICES for index in range(9 + 2 * (len(sh
 def weighted(request):
     shape, index = request.param
     field = list(families(shape))[index]
-    return field.with_weights(jax.random.normal(jax.random.key(index), (field.n_features,)))
+    return field.with_weights(random_field((field.n_features,), index))
 
 
 def test_divergence_symmetry_and_features(weighted):
-    phi, dS = jax.random.normal(jax.random.key(0), (2, *weighted.shape))
-    field = jax.jit(lambda phi: weighted(phi))
-    g, div = field(phi)
-    jacobian = jax.jit(jax.jacfwd(lambda phi: weighted(phi)[0]))(phi).reshape(phi.size, phi.size)
-    scale = abs(jnp.diag(jacobian)).sum()
-    np.testing.assert_allclose(div, jnp.trace(jacobian), atol=1e-10 * scale)
-    np.testing.assert_allclose(div - jnp.vdot(g, dS), weighted.features(phi, dS) @ weighted.weights, atol=1e-10 * scale)
-    np.testing.assert_allclose(field(-phi)[0], -g, atol=1e-11 * scale)
+    phi, dS = np.asarray(random_field((2, *weighted.shape)))
+
+    @jax.jit
+    def everything(phi, dS):
+        "g, div g, the Jacobian of g, and f from the features."
+        jacobian = jax.jacfwd(lambda at: weighted(at)[0])(phi)
+        return *weighted(phi), jacobian, weighted.features(phi, dS) @ weighted.weights
+
+    g, div, jacobian, f = map(np.asarray, everything(phi, dS))
+    jacobian = jacobian.reshape(phi.size, phi.size)
+    scale = abs(np.diag(jacobian)).sum()
+    np.testing.assert_allclose(div, np.trace(jacobian), atol=1e-10 * scale)
+    np.testing.assert_allclose(div - np.vdot(g, dS), f, atol=1e-10 * scale)
+    np.testing.assert_allclose(everything(-phi, dS)[0], -g, atol=1e-11 * scale)
     move = (1,) * phi.ndim
-    moved = field(jnp.roll(phi, move, range(phi.ndim)))[0]
-    np.testing.assert_allclose(moved, jnp.roll(g, move, range(phi.ndim)), atol=1e-11 * scale)
+    axes = tuple(range(phi.ndim))
+    moved = everything(np.roll(phi, move, axes), dS)[0]
+    np.testing.assert_allclose(moved, np.roll(g, move, axes), atol=1e-11 * scale)
 
 
 def test_gradient_fields_are_gradients():
     shape = (4, 3)
     smearing = ncv.Smearing(shape, [ncv.Shell(0), ncv.Gaussian(0.5)])
     field = ncv.Gradient(smearing, ncv.Polynomials(2, (1, 3)))
-    field = field.with_weights(jax.random.normal(jax.random.key(1), (18,)))
-    phi = jax.random.normal(jax.random.key(0), shape)
+    field = field.with_weights(random_field((18,), 1))
+    phi = random_field(shape)
     jacobian = jax.jit(jax.jacfwd(lambda phi: field(phi)[0]))(phi).reshape(12, 12)
     np.testing.assert_allclose(jacobian, jacobian.T, atol=1e-11)
 
@@ -77,7 +85,7 @@ def test_means_vanish_in_the_interacting_theory():
 
 
 def test_even_products_are_what_they_say():
-    near, far = (jax.random.normal(jax.random.key(k), (1, 5, 2)) for k in (0, 1))
+    near, far = (random_field((1, 5, 2), k) for k in (0, 1))
     found = even_products(near, far)
     for tau in range(3):
         for m in range(2):

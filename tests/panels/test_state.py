@@ -3,7 +3,7 @@
 import pytest
 
 import ncv_lab as ncv
-from helpers import LAB_STATE
+from helpers import LAB_STATE, QUICK
 from ncv_lab.panels.state import (
     FAMILIES,
     PRESETS,
@@ -81,6 +81,7 @@ def test_solved_families_need_no_method():
 
 @pytest.mark.filterwarnings("ignore:the kurtosis of O - f")  # of the few configurations here
 @pytest.mark.parametrize("family", FAMILIES)
-def test_the_code_of_a_state_runs(family, capsys):
+def test_the_code_of_a_state_runs(family, capsys, monkeypatch):
+    monkeypatch.setattr(ncv, "SchwingerDyson", lambda: QUICK)
     exec(code(LAB_STATE.replace(family=family, n_configs=200), steps=4), {})
     assert "error_ratio" in capsys.readouterr().out

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 
 import ncv_lab as ncv
-from helpers import CORR, KEY, LAB_STATE, THEORY, compilations, ensemble, net
-from ncv_lab.fitting.ladder import LADDER
+from helpers import CORR, KEY, LAB_STATE, QUICK, THEORY, compilations, ensemble, net
 from ncv_lab.panels.updates import Curve, lab_updates, paced
 
 
@@ -19,9 +18,9 @@ def until(state, before=None, measured=3):
 
 @pytest.fixture(autouse=True, scope="module")
 def short_ladder():
-    "The first two rungs are enough to see that a ladder is climbed."
+    "Few recipes are enough to see that they are tried."
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("ncv_lab.panels.state.SchwingerDyson", lambda: ncv.SchwingerDyson(ladder=LADDER[:2]))
+        patch.setattr("ncv_lab.panels.state.SchwingerDyson", lambda: QUICK)
         yield
 
 
