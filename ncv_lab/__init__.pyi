@@ -75,6 +75,7 @@ from .fitting.fit_together import fit_together as fit_together
 from .fitting.ladder import SchwingerDyson as SchwingerDyson
 from .fitting.lasso import Lasso as Lasso
 from .fitting.least_squares import LeastSquares as LeastSquares
+from .fitting.leg_networks import NeuralLegs as NeuralLegs
 from .fitting.legs import ImprovedLegs as ImprovedLegs
 from .fitting.losses import FixedShift as FixedShift, LearnedShift as LearnedShift, SecondMoment as SecondMoment
 from .fitting.recipes import FieldRecipe as FieldRecipe

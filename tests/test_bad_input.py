@@ -404,6 +404,7 @@ TABLE = [
     ("LegProducts", lambda _: ncv.LegProducts(ncv.Legs([ncv.GatedLegs(smearing(), even())]), 0)(
         jnp.ones(SHAPE)), ValueError, "no theory yet"),
     ("ImprovedLegs", lambda _: ncv.ImprovedLegs(touching=()), ValueError, "at least one recipe"),
+    ("NeuralLegs", lambda _: ncv.NeuralLegs(batch_size=3), ValueError, "batch_size even"),
     ("SchwingerDyson", lambda _: ncv.SchwingerDyson(ladder=()), ValueError, "at least one rung"),
     ("SchwingerDyson", lambda _: ncv.SchwingerDyson(budget=0.0), ValueError, "a positive budget"),
     ("SchwingerDyson", lambda _: fit(ncv.SchwingerDyson(), method=ncv.LeastSquares()),

@@ -83,7 +83,7 @@ def _is_net(part: Any) -> bool:
     return isinstance(part, (OddNet, EvenNet))
 
 
-def trained_part(field: VectorField) -> Any:
+def trained_part(field: Any) -> Any:
     """A tree like `field` that is True at the arrays inside its networks and False elsewhere."""
 
     def mark(part: Any) -> Any:

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['RIDGES', 'LEGS', 'NARROW', 'FINE', 'FINER', 'FAR', 'TOUCHING', 'SLOWEST', 'LegSums', 'LegSolution', 'decays',
-           'solve_legs', 'best_legs', 'ImprovedLegs']
+           'solve_legs', 'best_legs', 'solved_legs', 'ImprovedLegs']
 
 # %% ../../nbs/fitting/11_legs.ipynb #70bc67cd
 import os
@@ -203,8 +203,7 @@ def best_legs(
 ) -> tuple[Legs, LegSolution, dict[str, float]]:
     """The legs with the largest one-leg ratio on folds left out.
 
-    The recipe is chosen on 300 of the configurations, and the decay rates on all of them. Among the decay rates the
-    fastest is taken whose ratio is within 2 % of the best, because weights that die out add no noise far away.
+    The recipe is chosen on 300 of the configurations, and the decay rates on all of them, see `solved_legs`.
 
     Args:
         data: the configurations of a correlator.
@@ -225,11 +224,29 @@ def best_legs(
         tried[recipe.name] = max(solution.ratio for solution in _solve_all(sums, SLOWEST[1:7:2], cautious))
         found[recipe.name] = legs
     legs = found[max(tried, key=lambda name: tried[name])]
+    return *solved_legs(legs, data, folds=folds, cautious=cautious), tried
+
+
+def solved_legs(legs: Legs, data: Data, *, folds: int = 5, cautious: bool = False) -> tuple[Legs, LegSolution]:
+    """Legs with solved weights.
+
+    Among the decay rates the fastest is taken whose ratio is within 2 % of the best, because weights that die out add
+    no noise far away.
+
+    Args:
+        legs: the legs; their weights do not matter.
+        data: the configurations of a correlator.
+        folds: the number of folds.
+        cautious: see `solve_legs`.
+
+    Returns:
+        The legs with their weights, and the solution.
+    """
     sums = LegSums.gather(legs, data, folds)
     solutions = _solve_all(sums, SLOWEST, cautious)
     best = max(solution.ratio for solution in solutions)
     chosen = [solution for solution in solutions if solution.ratio > 0.98 * best][-1]
-    return legs.with_weights(jnp.asarray(chosen.weights)), chosen, tried
+    return legs.with_weights(jnp.asarray(chosen.weights)), chosen
 
 
 def _solve_all(sums: LegSums, every_slowest: Sequence[float], cautious: bool) -> list[LegSolution]:
@@ -269,7 +286,7 @@ class ImprovedLegs(Strategy):
         if not isinstance(data.observable, Correlator):
             raise ValueError(f"improved legs are for a Correlator, not for {type(data.observable).__name__}")
         cautious = data.n_configs < FEW
-        legs, solution, tried_legs = best_legs(data, self.recipes, folds=self.folds, cautious=cautious)
+        legs, solution, tried_legs = self.find_legs(data)
         products = LegProducts(legs, data.times, data.theory)
         left = np.asarray(data.values) - map_cores(products.f, data.phi, data.dS)
         second_data = replace(data, values=jnp.asarray(left))
@@ -296,6 +313,10 @@ class ImprovedLegs(Strategy):
                 "tried_touching": tried,
             }
             yield replace(best, wall_time=time.perf_counter() - begin, diagnostics=diagnostics)
+
+    def find_legs(self, data: Data) -> tuple[Legs, LegSolution, dict[str, float]]:
+        """The legs with their weights, the solution, and the one-leg ratio of all that was tried."""
+        return best_legs(data, self.recipes, folds=self.folds, cautious=data.n_configs < FEW)
 
     def _second_recipes(self, tried: dict[str, np.ndarray]) -> Iterator[FieldRecipe]:
         """The first recipe of each family, then the others of the family that is best so far in `tried`."""
