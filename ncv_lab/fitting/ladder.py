@@ -49,7 +49,7 @@ class SchwingerDyson(Strategy):
     What was tried and chosen is in the `diagnostics` of the fit.
 
     Args:
-        budget: the seconds after which no further rung is begun.
+        budget: the seconds after which no further recipe is tried.
         decay_rates: see `LeastSquares`.
         ladder: the recipes to try, in order.
         legs: what is tried for a correlator before the ladder, or None for the ladder alone.
@@ -76,6 +76,8 @@ class SchwingerDyson(Strategy):
         if self.legs is not None and isinstance(data.observable, Correlator):
             for best in self.legs.run(data):
                 yield replace(best, method=self)
+                if time.perf_counter() - begin > self.budget:
+                    return
             assert best is not None
             of_legs = {name: best.diagnostics[name] for name in ("tried_legs", "tried_touching")}
             if best.validation_ratio.min() > 1.5 * best.diagnostics["one_leg_ratio"]:

@@ -437,7 +437,8 @@ def influence(fit: Fit, data: Data, total: Float[np.ndarray, " F"]) -> Float[np.
     parts = parts_of(field, data, getattr(fit.method, "decay_rates", None))
     with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
         list(pool.map(solve_part, parts))
-    return owed
+    is_used = np.any(weights != 0, axis=0)  # a fit that does not help somewhere has no weights there
+    return np.where(is_used[None, :], owed, 0.0)
 
 
 def _owed(unit: np.ndarray, along: np.ndarray, ridge: float) -> np.ndarray:

@@ -20,6 +20,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from ..analysis.errors import format_error
+from .table2 import best_mass
 from ..plotting import COLOURS, MARKERS, style
 
 # %% ../../nbs/paper/03_figures.ipynb #99b830e6
@@ -228,9 +229,9 @@ def _row_look(name: str, k: int) -> Look:
 
 # %% ../../nbs/paper/03_figures.ipynb #a2b50191
 def masses(data: dict[str, Any]) -> Figure:
-    """Table II as a picture: m of each row with its error, and the paper's number as an open circle."""
+    """Table II as a picture: m of each row, see `best_mass`, and the paper's number as an open circle."""
     from_below = [*data["rows"]][::-1]
-    best = min((row["mass"] for row in from_below), key=lambda mass: mass["m_error"])
+    best = min((best_mass(row) for row in from_below), key=lambda mass: mass["m_error"])
     with style():
         figure = Figure(figsize=(3.4, 0.7 + 0.24 * len(from_below)))
         ax = figure.subplots()
@@ -245,7 +246,7 @@ def masses(data: dict[str, Any]) -> Figure:
 
 
 def _draw_mass(ax: Axes, y: int, row: dict[str, Any]) -> None:
-    mass = row["mass"]
+    mass = best_mass(row)
     look: Look = {"capsize": 1.8, "elinewidth": 0.8}
     ax.errorbar(mass["m"], y, xerr=mass["m_error"], fmt="s", color=COLOURS[0], **look)
     if row["paper"]:

@@ -25,6 +25,7 @@ from ..fields.schwinger_dyson import Direct
 from ..fitting.adam import Adam
 from ..fitting.fit import fit
 from ..fitting.ladder import SchwingerDyson
+from ..fitting.legs import ImprovedLegs
 from ..fitting.result import Method, Strategy
 from .figures import draw
 from .table2 import rows, table, two_states
@@ -215,12 +216,10 @@ def _gather(found: Iterable[dict[str, Any]], name: str, say: Callable[[str], Non
 # %% ../../nbs/paper/04_reproduce.ipynb #b0e47f31
 def _discussion(quick: bool, say: Callable[[str], None]) -> dict[str, list[dict[str, Any]]]:
     """The break-even and the ratios against the coupling."""
-    ladder = SchwingerDyson().ladder
-    by_name = {recipe.name: SchwingerDyson(ladder=(recipe,)) for recipe in ladder}
     weak, strong = COUPLINGS
     shapes = [(20, 20), (40, 40)]
     solved = SchwingerDyson()
-    suited = {weak: by_name["weak"], strong: by_name["strong"]}
+    suited = {weak: _suited("weak"), strong: _suited("strong")}
     lams: tuple[float, ...] = (0.0, 0.5, 2.0, 6.0, 24.0, 50.0)
     n_configs, steps = 2000, 60_000
     if quick:
@@ -232,6 +231,16 @@ def _discussion(quick: bool, say: Callable[[str], None]) -> dict[str, list[dict[
     pays = _pays(shapes, suited)
     points = against_coupling(_candidates(shapes[0], solved, steps), lams, shapes[0], n_configs=n_configs)
     return {"break_even": _gather(pays, "control", say), "coupling": _gather(points, "control", say)}
+
+
+def _suited(name: str) -> SchwingerDyson:
+    """The recipes of one name alone: of the legs, of the second solve, and of the ladder."""
+    default = SchwingerDyson()
+    assert default.legs is not None
+    rung = next(recipe for recipe in default.ladder if recipe.name == name)
+    recipe = next(recipe for recipe in default.legs.recipes if recipe.name == name)
+    family = next(family for family in default.legs.touching if family[0].name == name)
+    return SchwingerDyson(ladder=(rung,), legs=ImprovedLegs(recipes=(recipe,), touching=(family,)))
 
 
 def _pays(shapes: Sequence[tuple[int, ...]], suited: dict[float, SchwingerDyson]) -> Iterator[dict[str, Any]]:

@@ -1,9 +1,11 @@
 """Improved legs, solved: exact answers, files, few configurations, and what is refused."""
 
 import itertools
+from dataclasses import replace
 
 import equinox as eqx
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ import ncv_lab as ncv
 from helpers import QUICK_LEGS, SHORT_LADDER
 from helpers import field as random_field
 from ncv_lab.fitting.data import Data
+from ncv_lab.fitting.least_squares import feature_matrix, influence
 from ncv_lab.fitting.legs import LEGS, TOUCHING, LegSums, best_legs, decays, solve_legs
 
 
@@ -111,6 +114,32 @@ def test_saved_and_loaded(tmp_path, theory):
     configs = ncv.sample(mine, 20, jax.random.key(8), progress=False)
     np.testing.assert_array_equal(loaded.evaluate(configs), fit.evaluate(configs))
     assert loaded.validation_ratio.tolist() == fit.validation_ratio.tolist()
+
+
+def test_no_further_recipe_is_tried_beyond_the_budget():
+    theory = ncv.Phi4((8,), 0.1, 24.0)
+    train = ncv.sample(theory, 400, jax.random.key(0), n_chains=20, progress=False)
+    strategy = ncv.SchwingerDyson(budget=1e-9, ladder=SHORT_LADDER, legs=QUICK_LEGS)
+    fit = ncv.fit(strategy, theory, ncv.Correlator(), train, progress=False)
+    assert list(fit.diagnostics["tried_touching"]) == ["near"] and "tried" not in fit.diagnostics
+
+
+def test_where_a_fit_does_not_help_it_owes_nothing():
+    theory = ncv.Phi4((8,), 0.1, 24.0)
+    train = ncv.sample(theory, 400, jax.random.key(0), n_chains=20, progress=False)
+    data = Data.measure(theory, ncv.Correlator(), train)
+    *_, fit = QUICK_LEGS.run(data)
+    weights = np.array(fit.solved.weights)
+    total = np.asarray(feature_matrix(fit.solved, data)).sum(axis=0)
+    owed = influence(fit, data, total)
+    weights[:, 2] = 0.0
+    products, solved = fit.control.field.fields
+    without_one = ncv.SumField(products, solved.with_weights(jnp.asarray(weights)))
+    without = replace(fit, control=ncv.ControlVariate(without_one, theory))
+    expected = owed.copy()
+    expected[:, 2] = 0.0
+    assert abs(owed).min(axis=0).all()
+    np.testing.assert_array_equal(influence(without, data, total), expected)
 
 
 def test_weights_of_a_solve_are_those_of_least_squares():
