@@ -49,7 +49,9 @@ def families(theory, key, minutes):
         "linear, solved": (ncv.OddMLP(shape, depth=0, symmetric="time"), None, True),
         "{phi}, ref. [11]": (ncv.Direct(shape, (1,)), None, True),
         "{phi, phi^3}, ref. [11]": (ncv.Direct(shape, (1, 3)), None, True),
+        "ladder alone": (ncv.SchwingerDyson(legs=None), None, True),
         "SchwingerDyson": (ncv.SchwingerDyson(), None, True),
+        "NeuralLegs": (ncv.NeuralLegs(), None, True),
         "NeuralSchwingerDyson": (ncv.NeuralSchwingerDyson(shape, key=key), ncv.VariableProjection(), True),
     }
     if minutes:
