@@ -167,10 +167,25 @@ def _mass(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
     ensemble = load_ensemble(arguments.ensemble)
     field = _field(arguments, ensemble.shape)
     best = estimate(ensemble.theory, Correlator(), ensemble, field, progress=_progress())
-    raw_mass = fit_mass(best.raw or best, arguments.t_min, arguments.t_max)
-    mass = fit_mass(best, arguments.t_min, arguments.t_max)
-    say(f"{'raw':9}{raw_mass}\n{'improved':9}{mass}")
-    return {"n_configs": best.n_configs, "raw": vars(raw_mass), "improved": vars(mass)}
+    masses: dict[str, Any] = {}
+    refusals: dict[str, ValueError] = {}
+    for name, correlator in {"raw": best.raw or best, "improved": best}.items():
+        try:
+            masses[name] = fit_mass(correlator, arguments.t_min, arguments.t_max)
+        except ValueError as error:
+            refusals[name] = error
+    if not masses:
+        raise refusals["improved"]
+    document: dict[str, Any] = {"n_configs": best.n_configs}
+    for name in ("raw", "improved"):
+        say(f"{name:9}{masses.get(name) or refusals[name]}")
+        document[name] = vars(masses[name]) if name in masses else None
+    if refusals:
+        document["refused"] = {name: str(error) for name, error in refusals.items()}
+    windows = {(mass.t_min, mass.t_max) for mass in masses.values()}
+    if len(windows) > 1:
+        say("the windows differ, because each fit takes the times at which its own correlator has a signal")
+    return document
 
 # %% ../nbs/cli.ipynb #f3a6a3d5
 def _demo(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
@@ -309,8 +324,8 @@ def _add_estimate(command: argparse.ArgumentParser) -> None:
 
 def _add_mass(command: argparse.ArgumentParser) -> None:
     _add_shared(command, "ensemble", "symmetric")
-    command.add_argument("--t-min", type=int, help="first time of the window (default L0 // 4)")
-    command.add_argument("--t-max", type=int, help="last time of the window (default L0 // 2)")
+    command.add_argument("--t-min", type=int, help="first time of the window (default: L0 // 4, or earlier)")
+    command.add_argument("--t-max", type=int, help="last time of the window (default: the last with a signal)")
     command.set_defaults(family="linear")
 
 

@@ -329,15 +329,18 @@ def reduction(estimate: Estimate, *, ax: Axes | None = None) -> Axes:
 
 # %% ../nbs/plotting.ipynb #6500bf9d
 def effective_mass(
-    *estimates: Average, ax: Axes | None = None, labels: Sequence[str] | None = None, fits: Sequence[MassFit] = ()
+    *estimates: Average,
+    ax: Axes | None = None,
+    labels: Sequence[str] | None = None,
+    fits: Sequence[MassFit | None] = (),
 ) -> Axes:
-    """Draw the effective mass at t + 1/2, and fits as bands m ± error.
+    """Draw the effective mass at t + 1/2, and fits as bands m ± error over their windows, which the legend names.
 
     Args:
         estimates: estimates of a correlator at neighbouring times.
         ax: the axes to draw on; new ones if none are given.
         labels: the name of each estimate in the legend.
-        fits: the fit of the first estimate, of the second, and so on.
+        fits: the fit of the first estimate, of the second, and so on; None where there is none.
 
     Returns:
         The axes.
@@ -355,10 +358,15 @@ def effective_mass(
         ax = _axes(ax)
         _draw_points(estimates, points, ax, labels)
         for look, mass in zip(_looks(estimates), fits, strict=False):
+            if mass is None:
+                continue
             window = [mass.t_min, mass.t_max]
             low = mass.m - mass.m_error
             high = mass.m + mass.m_error
-            ax.fill_between(window, low, high, color=look["color"], alpha=0.3, linewidth=0, zorder=0)
+            label = f"fit, t = {mass.t_min}..{mass.t_max}"
+            ax.fill_between(window, low, high, color=look["color"], alpha=0.3, linewidth=0, zorder=0, label=label)
+        if fits:
+            ax.legend()
         ax.set_ylabel(r"$m_{\mathrm{eff}}(t)$")
     return ax
 

@@ -111,6 +111,21 @@ def test_mass(folder, document):
     assert 0 < found["improved"]["m_error"] < found["raw"]["m_error"]
 
 
+def test_mass_without_a_raw_signal(tmp_path, document, capsys):
+    """The raw correlator is lost in its noise: words in place of a number. Without any signal the command fails."""
+    words = ["--shape", "12x4", "--m2", "0.1", "--lam", "24", "--n-configs", "100", "--chains", "5"]
+    assert run("sample", *words, "--output", tmp_path / "strong.h5") == 0
+    found = document("mass", "--ensemble", tmp_path / "strong.h5")
+    assert found["raw"] is None and "up to t = 1 only" in found["refused"]["raw"]
+    assert found["improved"]["t_min"] == 0 and 0 < found["improved"]["m_error"] < 0.3
+    assert run("mass", "--ensemble", tmp_path / "strong.h5") == 0
+    raw, improved = capsys.readouterr().out.splitlines()
+    assert raw.startswith("raw      no mass can be fitted: C(t)") and improved.startswith("improved m = 1.")
+    assert run("mass", "--ensemble", tmp_path / "strong.h5", "--t-min", 4) == 2
+    out, err = capsys.readouterr()
+    assert out == "" and "no mass can be fitted" in err and "earlier t_min" in err
+
+
 def test_demo(tmp_path, capsys):
     assert run("demo", "--quick", "--output-dir", tmp_path / "new" / "out") == 0
     text = capsys.readouterr().out

@@ -104,6 +104,12 @@ def test_effective_mass_draws_bands(ax, best):
     plotting.effective_mass(best.raw, best, ax=ax, fits=[fit_mass(best.raw)])
     assert len(ax.containers) == 2 and len(ax.collections) > 0
     assert heights(ax.containers[0]).shape == (4,)
+    assert "fit, t = 2..4" in [text.get_text() for text in ax.get_legend().get_texts()]
+
+
+def test_effective_mass_without_a_raw_fit(ax, best):
+    plotting.effective_mass(best.raw, best, ax=ax, fits=[None, fit_mass(best)])
+    assert len(ax.get_legend().get_texts()) == 3
 
 
 def test_observables_without_a_time_show_their_symbols(ax, ensemble):

@@ -7,6 +7,7 @@ __all__ = ['MASS_PLOT', 'MassState', 'MassUpdate', 'mass_updates', 'mass_curves'
 
 # %% ../../nbs/panels/07_mass.ipynb #75261def
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -48,7 +49,7 @@ class MassState(LabState):
 @dataclass(frozen=True, eq=False)
 class MassUpdate(LabUpdate):
     """What `MassPanel` shows besides: the correlated fits `masses` and the `effective` masses (t, m, error), 'raw' and
-    'improved'."""
+    'improved'. There is no raw fit if the raw correlator has no signal in the window."""
 
     masses: dict[str, MassFit] | None = None
     effective: dict[str, tuple] | None = None
@@ -61,7 +62,9 @@ def mass_updates(state: MassState, before: MassUpdate | None = None) -> Iterator
         if update.stage == "finished":
             assert update.result is not None and update.result.raw is not None  # the work ends with a result
             estimates = {"raw": update.result.raw, "improved": update.result}
-            masses = {name: fit_mass(estimate, *state.window) for name, estimate in estimates.items()}
+            masses = {"improved": fit_mass(update.result, *state.window)}
+            with suppress(ValueError):
+                masses["raw"] = fit_mass(update.result.raw, *state.window)
             effective = {name: effective_mass(estimate) for name, estimate in estimates.items()}
         yield MassUpdate(**vars(update), masses=masses, effective=effective)
 
@@ -83,9 +86,9 @@ def mass_curves(update: MassUpdate) -> dict[str, tuple]:
     """The columns of the effective masses and of the fits, raw and improved."""
     shown = {}
     if update.masses is not None and update.effective is not None:
-        for name, fit in update.masses.items():
-            t, m, error = update.effective[name]
+        for name, (t, m, error) in update.effective.items():
             shown[f"m_{name}"] = (t + 0.5, m, error)
+        for name, fit in update.masses.items():
             shown[f"m_{name}_fit"] = ([fit.t_min, fit.t_max], [fit.m, fit.m], [fit.m_error, fit.m_error])
     return shown
 
@@ -96,7 +99,7 @@ class MassPanel(Panel[MassState, MassUpdate]):
     def __init__(self, state: MassState | None = None):
         window = widgets.IntRangeSlider(min=0, max=20, description="window", tooltip="times of the fit", **WIDE)
         controls = {**theory_controls(), "family": family_control(SOLVED), "window": window}
-        presets = {"Fig. 3": MassState(), "λ = 24": MassState((20, 20), 0.1, 24.0, window=(2, 8))}
+        presets = {"Fig. 3": MassState(), "λ = 24": MassState((20, 20), 0.1, 24.0, window=(0, 4))}
         board = Board(MASS_PLOT, replace(CORRELATOR_PLOT, span=6), replace(ERROR_PLOT, span=6))
         super().__init__(mass_updates, state or MassState(), controls, board, presets)
 
@@ -114,15 +117,16 @@ class MassPanel(Panel[MassState, MassUpdate]):
         if update.masses is None:
             return {}
         assert update.result is not None and update.sampled is not None  # masses come from a result
-        raw, improved = update.masses["raw"], update.masses["improved"]
-        facts = {}
+        improved = update.masses["improved"]
+        raw = update.masses.get("raw")
+        facts = {"raw": "too few times with a signal in this window"}
         for name, mass in update.masses.items():
             facts[name] = f"{format_error(mass.m, mass.m_error)}, χ²/dof = {mass.chi2:.1f}/{mass.dof}"
         facts["measured on"] = f"{update.result.n_configs} that the fit never saw"
         return {
             "caption": f"mass from t = {improved.t_min} to {improved.t_max}, improved",
             "number": format_error(improved.m, improved.m_error),
-            "claim": f"{raw.m_error / improved.m_error:.1f} times the raw precision",
+            "claim": f"{raw.m_error / improved.m_error:.1f} times the raw precision" if raw else "no raw mass",
             "facts": facts | update.sampled.health,
             "status": "finished; move the window",
         }

@@ -7,7 +7,7 @@ import pytest
 import ncv_lab as ncv
 from ncv_lab.analysis.averages import Estimate
 from ncv_lab.analysis.estimate import estimate
-from ncv_lab.analysis.spectrum import effective_mass, fit_mass
+from ncv_lab.analysis.spectrum import effective_mass, fit_mass, usable_times
 from ncv_lab.sampling.hmc import sample
 from ncv_lab.theory.action import Phi4
 from ncv_lab.theory.observables import Correlator, MeanSquare, Observable
@@ -170,3 +170,74 @@ def test_any_observable_with_times_has_a_mass():
     mine, standard = (estimate(theory, observable, ensemble) for observable in (Mine(), Correlator()))
     assert fit_mass(mine).m == fit_mass(standard).m
     np.testing.assert_array_equal(effective_mass(mine)[1], effective_mass(standard)[1])
+
+
+def strong(rng, m=1.33, A=0.0143, error=1e-4, heavy=0.0):
+    """A correlator of 20 slices at strong coupling: it falls below its constant error at t = 4."""
+    t = np.arange(11)
+    exact = cosh(t, 20, A, m) + heavy * cosh(t, 20, A, 2.5 * m)
+    noise = error * 1000**0.5 * rng.normal(size=(20, 50, 11))
+    return Estimate.from_samples(Phi4((20, 20), 0.1, 24.0), Correlator(), exact + noise, errors="jackknife")
+
+
+@pytest.mark.filterwarnings("ignore:no window of usable times")  # by chance, in one of a hundred
+def test_default_window_holds_the_signal():
+    """20 x 20 at lam = 24: from L0 // 4 on there is noise alone, whose fit has m = 0.0(13)e9.
+
+    The last usable time fluctuates upwards, so the mean pull is a third below 0.
+    """
+    rng = np.random.default_rng(2)
+    found = [strong(rng) for _ in range(200)]
+    for each in found:
+        last = usable_times(each)[-1]
+        assert usable_times(each) == list(range(last + 1)) and 2 <= last <= 6
+    fits = [fit_mass(each) for each in found]
+    pulls = np.array([(fit.m - 1.33) / fit.m_error for fit in fits])
+    assert abs(pulls.mean()) < 0.5 and abs(pulls.std() - 1) < 0.2
+    assert all(0 < fit.m_error < 0.5 * fit.m for fit in fits)
+    assert all(fit.t_min <= 2 and fit.t_max == usable_times(each)[-1] for fit, each in zip(fits, found, strict=True))
+
+
+@pytest.mark.filterwarnings("ignore:no window of usable times")  # by chance, in one of a hundred
+def test_default_window_starts_where_one_state_is_enough():
+    """From the first time with p >= 0.05 the mean pull is 1.7."""
+    rng = np.random.default_rng(0)
+    fits = [fit_mass(strong(rng, error=1e-6, heavy=0.5)) for _ in range(100)]
+    pulls = np.array([(fit.m - 1.33) / fit.m_error for fit in fits])
+    assert abs(pulls.mean()) < 0.4 and abs(pulls.std() - 1) < 0.2
+    assert np.mean([fit.p_value >= 0.05 for fit in fits]) > 0.9
+
+
+def test_no_mass_without_a_signal():
+    rng = np.random.default_rng(1)
+    weak, nothing = strong(rng, error=1e-3), strong(rng, error=0.1)
+    for call, message in [
+        (lambda: fit_mass(strong(rng), 5, 10), r"up to t = \d only.*0 can be used.*needs 3.*earlier t_min"),
+        (lambda: fit_mass(strong(rng), 5), "more configurations, a control variate"),
+        (lambda: fit_mass(weak), r"up to t = 1 only.* 2 can be used"),
+        (lambda: fit_mass(nothing), "nowhere larger than 3"),
+        (lambda: fit_mass(strong(rng), 0, 3, states=2), "5 or more"),
+        (lambda: fit_mass(strong(rng), states=2), "of 2 states needs 5"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            call()
+
+
+def test_a_window_of_your_own_may_go_on_after_the_signal_with_a_warning():
+    each = strong(np.random.default_rng(2))
+    with pytest.warns(UserWarning, match=r"goes on after the signal.*use t_max = 2"):
+        fit = fit_mass(each, 0, 8)
+    assert abs(fit.m - 1.33) < 4 * fit.m_error
+
+
+def test_a_window_that_does_not_fit_is_said():
+    rng, t = np.random.default_rng(0), np.arange(11)
+    odd = (1 + 0.2 * (-1.0) ** t) * cosh(t, 20, 1.0, 1.5) + 1e-5 * rng.normal(size=(20, 50, 11))
+    with pytest.warns(UserWarning, match="no window of usable times"):
+        fit_mass(Estimate.from_samples(Phi4((20, 4), 0.1, 1.0), Correlator(), odd), t_max=4)
+
+
+def test_a_negative_correlator_has_a_mass():
+    samples = -cosh(np.arange(7), 12) + 1e-3 * np.random.default_rng(0).normal(size=(10, 50, 7))
+    fit = fit_mass(made(Correlator(), samples))
+    assert abs(fit.m - 0.194) < 4 * fit.m_error and fit.A < 0
