@@ -26,6 +26,7 @@ from .theory.observables import (
 # sampling
 from .sampling.autocorrelation import autocorrelation as autocorrelation, SlowModes as SlowModes, tau_int as tau_int
 from .sampling.ensemble import Ensemble as Ensemble, load_ensemble as load_ensemble
+from .sampling.foreign import read_configs as read_configs
 from .sampling.hmc import (
     Chains as Chains,
     ExactGaussian as ExactGaussian,

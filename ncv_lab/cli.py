@@ -67,6 +67,55 @@ def _sample(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
         "tau_int": ensemble.slow_modes,
     }
 
+# %% ../nbs/cli.ipynb #94833177
+_CONVENTIONS = ("ncv_lab", "quarter", "plain", "no-halves", "kappa")
+
+
+def _import(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
+    from ncv_lab.sampling.ensemble import Ensemble
+    from ncv_lab.sampling.foreign import read_configs
+
+    _check_output(arguments)
+    couplings = _couplings(arguments)
+    configs = read_configs(
+        arguments.files,
+        arguments.shape,
+        dataset=arguments.dataset,
+        dtype=arguments.dtype,
+        time_axis=arguments.time_axis,
+    )
+    theory = couplings.theory(configs.shape[2:])
+    ensemble = Ensemble.from_configs(couplings.scale * configs, theory)
+    ensemble.save(arguments.output)
+    say(f"{ensemble}\nwritten to {arguments.output}")
+    return {
+        "output": arguments.output,
+        **_attributes(theory, "m2", "lam"),
+        "scale": couplings.scale,
+        **_attributes(ensemble, "shape", "n_configs", "n_chains", "n_draws", "warnings"),
+    }
+
+
+def _couplings(arguments: argparse.Namespace):
+    """The couplings of this library for those of the convention that is named. Raises `ValueError` for one missing."""
+    from ncv_lab.theory import conventions
+
+    is_kappa = arguments.convention == "kappa"
+    first = arguments.kappa if is_kappa else arguments.m2
+    if first is None:
+        name = "--kappa" if is_kappa else "--m2"
+        raise ValueError(f"the convention {arguments.convention} needs {name}")
+    if is_kappa:
+        return conventions.from_kappa(first, arguments.lam, len(arguments.shape))
+    if arguments.convention == "ncv_lab":
+        return conventions.Couplings(first, arguments.lam, 1.0)
+    convert = {
+        "quarter": conventions.from_quarter,
+        "plain": conventions.from_plain,
+        "no-halves": conventions.from_no_halves,
+    }
+    return convert[arguments.convention](first, arguments.lam)
+
 # %% ../nbs/cli.ipynb #63fb0f77
 def _fit(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
     import jax
@@ -298,6 +347,20 @@ def _add_sample(command: argparse.ArgumentParser) -> None:
     _add_shared(command, "force")
 
 
+def _add_import(command: argparse.ArgumentParser) -> None:
+    command.add_argument("files", nargs="+", type=Path, metavar="FILE", help="NumPy, HDF5 or raw binary files")
+    command.add_argument("--shape", type=_shape, required=True, help="the lattice as in the files, such as 20x20")
+    command.add_argument("--convention", choices=_CONVENTIONS, default="ncv_lab", help="of the action (default: ours)")
+    command.add_argument("--m2", type=float, help="the bare mass squared of the convention")
+    command.add_argument("--kappa", type=float, help="the hopping parameter, with --convention kappa")
+    command.add_argument("--lam", type=float, required=True, help="the coupling of the convention")
+    command.add_argument("--dataset", help="the name of the array in an .npz or HDF5 file")
+    command.add_argument("--dtype", default="<f8", help="of a raw file (default <f8: float64, little endian)")
+    command.add_argument("--time-axis", type=int, default=0, help="the axis that is time in the files (default 0)")
+    command.add_argument("--output", type=Path, required=True, metavar="FILE", help="the HDF5 file to write")
+    _add_shared(command, "force")
+
+
 def _add_fit(command: argparse.ArgumentParser) -> None:
     _add_shared(command, "ensemble", "t", "symmetric", "force")
     command.add_argument(
@@ -368,6 +431,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "sample": Command(_sample, _add_sample, "sample configurations of phi^4 by Hybrid Monte Carlo"),
+    "import": Command(_import, _add_import, "bring configurations of phi^4 from files of another program"),
     "fit": Command(_fit, _add_fit, "fit a control variate to C(t) on the first part of an ensemble"),
     "estimate": Command(_estimate, _add_estimate, "estimate C(t), raw or improved by a control variate"),
     "mass": Command(_mass, _add_mass, "fit a mass to the raw and to the improved correlator"),

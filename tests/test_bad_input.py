@@ -234,6 +234,7 @@ TABLE = [
     ("Ensemble", lambda _: ensemble().select(draws=slice(30, 40)), ValueError, "selects nothing"),
     ("Ensemble", lambda _: ensemble().extend(10), ValueError, "cannot be continued"),
     ("Ensemble", lambda d: ensemble().save(f"{d}/no/run.h5"), FileNotFoundError, "does not exist; create it first"),
+    ("read_configs", lambda d: ncv.read_configs(f"{d}/phi.npy", (4, 4)), FileNotFoundError, "there is no file"),
     ("load_ensemble", lambda d: ncv.load_ensemble(f"{d}/run.h5"), FileNotFoundError, "there is no file"),
     ("load_ensemble", lambda d: ncv.load_ensemble(d), FileNotFoundError, "there is no file"),
     ("load_ensemble", lambda d: ncv.load_ensemble(text_file(d)), ValueError, "not a complete HDF5 file"),

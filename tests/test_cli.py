@@ -6,11 +6,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import jax
+import numpy as np
 import pytest
 
 from ncv_lab.cli import main
 from ncv_lab.fitting.result import load_fit
 from ncv_lab.sampling.ensemble import load_ensemble
+from ncv_lab.sampling.hmc import sample
+from ncv_lab.theory.conventions import from_no_halves
 
 SAMPLE = ["sample", "--shape", "8x4", "--m2", "0.1", "--lam", "0.5", "--n-configs", "400", "--chains", "10"]
 
@@ -51,6 +55,23 @@ def document(capsys):
 def test_sample_writes_an_ensemble(folder):
     ensemble = load_ensemble(folder / "run.h5")
     assert (ensemble.shape, ensemble.n_chains, ensemble.n_draws, ensemble.thin) == ((8, 4), 10, 40, 1)
+
+
+def test_import_brings_configurations_of_another_convention(tmp_path, document):
+    theory = from_no_halves(-0.5, 2.0).theory((6, 4))
+    ensemble = sample(theory, 40, jax.random.key(0), n_chains=2, progress=False)
+    theirs = np.moveaxis(ensemble.configs, 2, 3) / 2**0.5
+    np.save(tmp_path / "theirs.npy", theirs)
+    words = ["import", tmp_path / "theirs.npy", "--shape", "4x6", "--time-axis", 1, "--convention", "no-halves"]
+    found = document(*words, "--m2", -0.5, "--lam", 2.0, "--output", tmp_path / "ours.h5")
+    assert found["lam"] == 12.0 and found["shape"] == [6, 4] and found["n_chains"] == 2
+    np.testing.assert_allclose(load_ensemble(tmp_path / "ours.h5").configs, ensemble.configs, rtol=1e-14)
+
+
+def test_import_needs_the_couplings_of_its_convention(tmp_path, capsys):
+    words = ["import", "a.npy", "--shape", "4x4", "--convention", "kappa", "--lam", 1.0]
+    assert run(*words, "--output", tmp_path / "ours.h5") == 2
+    assert "the convention kappa needs --kappa" in capsys.readouterr().err
 
 
 def test_sample_repeats_with_its_seed(tmp_path, folder, document):
