@@ -378,7 +378,7 @@ def _add_fit(command: argparse.ArgumentParser) -> None:
 def _add_estimate(command: argparse.ArgumentParser) -> None:
     _add_shared(command, "ensemble", "t", "symmetric", "force")
     control = command.add_mutually_exclusive_group()
-    control.add_argument("--fit", type=Path, metavar="FILE", help="improve by a fit; what it has seen is left out")
+    control.add_argument("--fit", type=Path, metavar="FILE", help="improve by a fit to other draws of each chain")
     control.add_argument("--family", choices=("linear",), help="improve by a field solved now, cross-fitted")
     command.add_argument("--folds", type=int, default=5, help="of the cross-fitting (default 5)")
     command.add_argument("--errors", choices=("gamma", "jackknife"), default="gamma", help="default: gamma")

@@ -6,7 +6,6 @@
 __all__ = ['DEFAULT', 'Case', 'study', 'demonstrate', 'table', 'picture']
 
 # %% ../nbs/demo.ipynb #ddcfb7d6
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import SupportsIndex
@@ -39,8 +38,8 @@ class Case:
     Attributes:
         theory: the theory that was sampled.
         linear: the estimate of all C(t) with the cross-fitted linear field.
-        solved: the estimate of all C(t) with Schwinger-Dyson fields, on half of the configurations.
-        neural: the estimate of C(L0 // 2) with a network, on the same half.
+        solved: the estimate of all C(t) with Schwinger-Dyson fields, on the second half of the draws less two.
+        neural: the estimate of C(L0 // 2) with a network, on the same configurations.
     """
 
     theory: Phi4
@@ -103,19 +102,15 @@ def study(
     field = OddMLP(theory.shape, depth=0, symmetric="time")
     linear = estimate(theory, corr, ensemble, field, method=LeastSquares(), progress=progress)
 
-    train, rest = ensemble.split(n_configs // 2)
+    train, rest = ensemble.split(n_configs // 2, gap=2)
     schwinger_dyson = fit(strategy, theory, corr, train, progress=progress)
     key_net, key_order = jax.random.split(key)
     net = OddMLP(theory.shape, width=8, depth=1, symmetric="time", key=key_net)
     method = Adam(steps, batch_size=16, learning_rate=optax.cosine_decay_schedule(1e-2, steps))
     trained = fit(net, theory, middle, train, method=method, key=key_order, progress=progress)
 
-    with warnings.catch_warnings():
-        # Where the trajectory at the cut was rejected, the rest begins with a configuration of the training set, which
-        # `estimate` leaves out with this warning.
-        warnings.filterwarnings("ignore", ".*have been used for the fit")
-        solved = estimate(theory, corr, rest, schwinger_dyson)
-        neural = estimate(theory, middle, rest, trained)
+    solved = estimate(theory, corr, rest, schwinger_dyson)
+    neural = estimate(theory, middle, rest, trained)
     return Case(theory, linear, solved, neural)
 
 # %% ../nbs/demo.ipynb #3c0c9c41
@@ -180,12 +175,11 @@ def picture(cases: Sequence[Case]) -> Figure:
 
 
 def _names(case: Case) -> list[str]:
-    n_configs = case.linear.n_configs
     return [
-        f"raw, {n_configs} configurations",
+        f"raw, {case.linear.n_configs} configurations",
         "linear field, solved",
-        f"Schwinger-Dyson fields, solved, {n_configs // 2} configurations",
-        f"{case.network}, trained, {n_configs // 2} configurations",
+        f"Schwinger-Dyson fields, solved, {case.solved.n_configs} configurations",
+        f"{case.network}, trained, {case.neural.n_configs} configurations",
     ]
 
 # %% ../nbs/demo.ipynb #5a1f7a70

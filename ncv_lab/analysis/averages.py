@@ -215,7 +215,7 @@ class Estimate(Average):
 
     @property
     def sigma_ratio(self) -> Numbers:
-        """sigma(O) / sigma(O - f), standard deviations of single configurations."""
+        """sigma(O) / sigma(O - f), standard deviations of single configurations; 1 where O is constant."""
         return _sigma_ratio(self).value
 
     @property
@@ -225,7 +225,7 @@ class Estimate(Average):
 
     @property
     def error_ratio(self) -> Numbers:
-        """The raw error over the improved error; its square is the gain in statistics."""
+        """The raw error over the improved error; its square is the gain in statistics. It is 1 where O is constant."""
         return _error_ratio(self).value
 
     @property
@@ -240,13 +240,20 @@ class Estimate(Average):
         raw_seconds = self.seconds["sampling"] + raw.seconds["evaluating"]
         return self.error_ratio**2 * raw_seconds / sum(self.seconds.values())
 
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the numbers alone do not say, in sentences: which observables are constant, and where f = 0."""
+        return _notes(self)
+
     def __str__(self) -> str:
         return _table(self)
 
 # %% ../../nbs/analysis/02_averages.ipynb #3a30f2e1
-def _divide(a, b) -> Numbers:
+def _divide(raw, improved) -> Numbers:
+    """raw / improved: 1 where both are 0, because nothing can be gained there, and infinite where no noise is left."""
+    both = np.equal(raw, 0) & np.equal(improved, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.true_divide(a, b)
+        return np.where(both, 1.0, np.true_divide(raw, improved))[()]
 
 
 def _sigma_ratio(estimate: Estimate) -> Ratio:
@@ -269,21 +276,23 @@ def _error_ratio(estimate: Estimate) -> Ratio:
     raw = estimate.raw or estimate
     ratio = _divide(raw.error, estimate.error)
     if estimate.raw is None:
-        return Ratio(ratio, 0.0 * ratio)
+        return Ratio(ratio, np.zeros_like(ratio)[()])
     # error^2 = 2 tau_int sigma^2 / N; the spread of sigma is measured, as samples are far from Gaussian.
     sigma = _sigma_ratio(estimate)
     of_sigma = _divide(sigma.error, sigma.value)
     of_raw_tau = raw.tau_int_error / (2 * raw.tau_int)
     of_tau = estimate.tau_int_error / (2 * estimate.tau_int)
     relative = np.sqrt(of_sigma**2 + of_raw_tau**2 + of_tau**2)
-    return Ratio(ratio, ratio * relative)
+    # Where f = 0 both errors are one number, and the uncertainty that they share cancels.
+    without_error = _is_zero(estimate).reshape(np.shape(ratio)) | (np.equal(ratio, 1) & np.equal(raw.error, 0))
+    with np.errstate(invalid="ignore"):
+        return Ratio(ratio, np.where(without_error, 0.0, ratio * relative)[()])
 
 # %% ../../nbs/analysis/02_averages.ipynb #0efc8a6f
 def _table(estimate: Estimate) -> str:
-    n_chains, n_draws = estimate.samples.shape[:2]
     seed = "" if estimate.seed is None else f", seed {_seed_number(estimate.seed)}"
     head = [
-        f"{estimate.n_configs} configurations ({n_chains} chains x {n_draws} draws{seed})",
+        f"{estimate.n_configs} configurations ({_chains_and_draws(estimate.samples)}{seed})",
         f"{estimate.control}",
         f"errors: {estimate.method}",
     ]
@@ -297,10 +306,32 @@ def _table(estimate: Estimate) -> str:
             "raw": _numbers(estimate.raw.value, estimate.raw.error),
             "improved": improved,
             "tau_int": tau,
-            "sigma_ratio": _numbers(*_sigma_ratio(estimate)),
-            "error_ratio": _numbers(*_error_ratio(estimate)),
+            "sigma_ratio": _ratios(estimate, _sigma_ratio(estimate)),
+            "error_ratio": _ratios(estimate, _error_ratio(estimate)),
         }
-    return "\n".join([*head, *_aligned(table)])
+    return "\n".join([*head, *_aligned(table), *estimate.notes])
+
+
+def _ratios(estimate: Estimate, ratio: Ratio) -> list[str]:
+    """The cells of a ratio: numbers with their errors, or the reason why there is none."""
+    assert estimate.raw is not None
+    cells = _numbers(*ratio)
+    for place, constant in enumerate(_is_constant(estimate.raw)):
+        if constant:
+            cells[place] = "constant"
+        elif _is_zero(estimate)[place]:
+            cells[place] = "1, f = 0"
+        elif not np.isfinite(np.atleast_1d(ratio.value)[place]):
+            cells[place] = "no noise left"
+    return cells
+
+
+def _chains_and_draws(samples: np.ndarray) -> str:
+    """How many draws of how many chains are averaged, such as "20 chains x 50 draws"."""
+    draws = kept(columns(samples)).sum(axis=1)
+    if draws.min() == draws.max():
+        return f"{len(draws)} chains x {draws[0]} draws"
+    return f"{len(draws)} chains of {draws.min()} to {draws.max()} draws"
 
 
 def _numbers(values: Numbers, errors: Numbers) -> list[str]:
@@ -316,6 +347,51 @@ def _aligned(table: dict[str, Sequence[str]]) -> list[str]:
         width = max(len(cell) for cell in (name, *cells))
         columns.append([cell.ljust(width) for cell in (name, *cells)])
     return ["  ".join(row).rstrip() for row in zip(*columns, strict=True)]
+
+# %% ../../nbs/analysis/02_averages.ipynb #76fc758f
+def _is_constant(estimate: Estimate) -> np.ndarray:
+    """Which of the numbers (n,) are the same on all configurations, to rounding."""
+    return (np.nan_to_num(deviations(columns(estimate.samples))) == 0).all(axis=(0, 1))
+
+
+def _is_zero(estimate: Estimate) -> np.ndarray:
+    """For which of the numbers (n,) f is 0 on all configurations."""
+    if estimate.raw is None:
+        return np.ones(columns(estimate.samples).shape[-1], dtype=bool)
+    f = columns(estimate.raw.samples) - columns(estimate.samples)
+    return (np.nan_to_num(f) == 0).all(axis=(0, 1))
+
+
+def _named(labels: Sequence[str], which: np.ndarray) -> str:
+    """The labels that a boolean array marks, in words: "C(0), C(1)", or "C(0) ... C(10)" if there are many."""
+    names = [label for label, marked in zip(labels, which, strict=True) if marked]
+    return ", ".join(names) if len(names) < 5 else f"{names[0]} ... {names[-1]} ({len(names)} numbers)"
+
+
+def _notes(estimate: Estimate) -> tuple[str, ...]:
+    """The `notes` of an estimate."""
+    raw = estimate.raw or estimate
+    constant = _is_constant(raw)
+    no_control = _is_zero(estimate)
+    found = []
+    if constant.any():
+        verb = "is" if constant.sum() == 1 else "are"
+        found.append(
+            f"{_named(estimate.labels, constant)} {verb} the same on all configurations: no error can be measured, and "
+            "there is nothing to improve"
+        )
+    if estimate.raw is None:
+        return tuple(found)
+    helpless = no_control & ~constant
+    if helpless.any():
+        found.append(f"f = 0 for {_named(estimate.labels, helpless)}: the control variate does not help there")
+    silent = _is_constant(estimate) & ~constant
+    if silent.any():
+        found.append(f"O - f is the same on all configurations for {_named(estimate.labels, silent)}: no noise is left")
+    worse = constant & ~no_control
+    if worse.any():
+        found.append(f"f is not 0 for {_named(estimate.labels, worse)}, which has no noise: use the raw value there")
+    return tuple(found)
 
 # %% ../../nbs/analysis/02_averages.ipynb #76fc7581
 def _seed_number(seed) -> int:

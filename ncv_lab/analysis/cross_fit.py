@@ -70,19 +70,95 @@ def _columns_of(fit: Fit, data: Data) -> list[int]:
     return [0] * len(data.labels)
 
 
+def _new_to(fit: Fit, data: Data) -> Bool[np.ndarray, "chain draw"]:
+    """Which configurations may be averaged with a fit, (chain, draw): a draw takes part in all chains or in none.
+
+    Chains that belong to the training set as a whole are left out. Of the other chains those draws are left out that
+    the fit has seen in any of them, and a gap beside the draws of the training set. If that is more than a quarter of
+    the draws, because trajectories were rejected many times in a row, only the gap is left out.
+    """
+    seen = np.isin(data.fingerprints, fit.seen).reshape(data.n_chains, -1)
+    marks = data.fingerprints.reshape(seen.shape)
+    # A chain may consist of repetitions of one training configuration; then it is not a chain of that set.
+    several = (marks != marks[:, :1]).any(axis=1)
+    single_draws = seen.shape[1] == 1 and np.isin(fit.seen, data.fingerprints).all()
+    others = ~(seen.all(axis=1) & (several | single_draws))
+    new = np.zeros_like(seen)
+    if others.any():
+        of_training_set = seen[others].all(axis=0)
+        touched = seen[others].any(axis=0)
+        left_out = _with_gap(of_training_set, touched, data)
+        if (touched & ~of_training_set).sum() <= (~of_training_set).sum() // 4:
+            left_out |= touched
+        new[others] = ~left_out
+    return new
+
+
+def _with_gap(
+    of_training_set: Bool[np.ndarray, " draw"], touched: Bool[np.ndarray, " draw"], data: Data
+) -> Bool[np.ndarray, " draw"]:
+    """The draws of the training set, and a gap of two tau_int on either side of it.
+
+    They must be one block. They may also lie just before the first draw, or just behind the last one, which is then
+    `touched`: some chain repeats a configuration of the training set there.
+    """
+    slowest = slowest_tau(columns(data.in_chains(data.values)))
+    gap = min(int(np.ceil(2 * slowest)), (~of_training_set).sum() // 4)
+    draws = np.flatnonzero(of_training_set)
+    found = of_training_set.copy()
+    if draws.size and draws[-1] - draws[0] + 1 == draws.size:
+        found[max(draws[0] - gap, 0) : draws[-1] + 1 + gap] = True
+    if not draws.size and touched[0]:
+        found[:gap] = True
+    if not draws.size and touched[-1]:
+        found[len(found) - gap :] = True
+    return found
+
+
+def _in_ranges(numbers: np.ndarray) -> str:
+    """Ascending numbers in words, such as "0 to 50" or "0, 2, 4 to 7"."""
+    runs = np.split(numbers, np.flatnonzero(np.diff(numbers) > 1) + 1)
+    words = [f"{run[0]} to {run[-1]}" if run.size > 1 else f"{run[0]}" for run in runs]
+    return ", ".join(words) if len(words) < 6 else f"{', '.join(words[:4])}, ..., {words[-1]}"
+
+
+def _warn_of_seen(seen: Bool[np.ndarray, " n"], new: Bool[np.ndarray, "chain draw"]) -> None:
+    """Say what is left out of an average because a fit has seen it."""
+    chains = new.any(axis=1)
+    draws = np.flatnonzero(~new[chains].all(axis=0))
+    parts = []
+    if not chains.all():
+        parts.append(f"chains {_in_ranges(np.flatnonzero(~chains))}")
+    if draws.size:
+        plural = "s" if draws.size > 1 else ""
+        parts.append(f"draw{plural} {_in_ranges(draws)} of each chain")
+    text = (
+        f"{seen.sum()} of {seen.size} configurations have been used for the fit. Left out are {' and '.join(parts)}: "
+        f"the same draws of each chain, whether their trajectories were accepted or not. {new.sum()} configurations "
+        "are averaged"
+    )
+    n_repeated = (seen & new.reshape(-1)).sum()
+    if n_repeated:
+        text += (
+            f", and {n_repeated} of them repeat the training set after many rejections in a row: to leave them out "
+            "would bias the mean"
+        )
+    warnings.warn(text, stacklevel=5)
+
+
 def from_fit(fit: Fit, data: Data, *, drop_seen: bool = True) -> ControlValues:
-    """f from a fit that was made before. Configurations that the fit has seen do not take part.
+    """f from a fit that was made before. Draws that the fit has seen in any chain take part in none.
 
     Args:
         fit: a fit of the same observable in the same theory.
-        data: the configurations.
+        data: the configurations, the same number in each chain.
         drop_seen: whether those that the fit has seen are left out; the mean is biased if they are not.
 
     Returns:
         The values of f.
 
     Raises:
-        ValueError: if the fit is of another theory or observable, or has seen all configurations.
+        ValueError: if the fit is of another theory or observable, or if no draw is left that it has not seen.
     """
     check_same_theory(fit.control.theory, data.theory, "the ensemble was sampled")
     start = time.perf_counter()
@@ -90,19 +166,24 @@ def from_fit(fit: Fit, data: Data, *, drop_seen: bool = True) -> ControlValues:
     values = _in_columns(fit.evaluate(data), data)[:, columns]
     seen = np.isin(data.fingerprints, fit.seen)
     origin = f"f from a fit to {fit.n_configs} other configurations"
-    used = ~seen
+    used = np.ones(data.n_configs, dtype=bool)
     if not drop_seen:
         origin = f"f from a fit to {fit.n_configs} configurations, {seen.sum()} of them averaged over here: biased"
-        used = np.ones(data.n_configs, dtype=bool)
     elif seen.all():
         raise ValueError(
             f"all {seen.size} configurations were used for the fit, so their average is biased; give "
             "others, or give the field instead of the fit to have it cross-fitted"
         )
     elif seen.any():
-        warnings.warn(
-            f"{seen.sum()} of {seen.size} configurations have been used for the fit and are left out", stacklevel=4
-        )
+        new = _new_to(fit, data)
+        used = new.reshape(-1)
+        if (seen & used).sum() >= 0.1 * used.sum():
+            raise ValueError(
+                f"{seen.sum()} of {seen.size} configurations were used for the fit, and no draws are left without "
+                "them, because rejected trajectories repeat configurations; leave draws out behind the cut: "
+                "ensemble.split(n_configs, gap=...)"
+            )
+        _warn_of_seen(seen, new)
     seconds = time.perf_counter() - start
     return ControlValues(values, used, origin, fits=(fit,), fitting=fit.wall_time, evaluating=seconds)
 
@@ -193,6 +274,8 @@ def cross_fit(
 ) -> ControlValues:
     """f on every configuration, each by a fit to other folds that has not seen it.
 
+    Where O is the same on all configurations there is nothing to fit, and f = 0.
+
     Args:
         data: the configurations, the same number in each chain.
         field: a vector field, or a strategy.
@@ -208,6 +291,10 @@ def cross_fit(
         ValueError: for folds that do not fit the chains.
         KeyboardInterrupt: if a fit was interrupted, because an estimate needs all of them.
     """
+    if data.constant.all():
+        nothing = np.zeros(data.values.shape)
+        everywhere = np.ones(data.n_configs, dtype=bool)
+        return ControlValues(nothing, everywhere, "f = 0, because O is constant: nothing to fit")
     # Rounded up to a power of two: every new number of configurations in a fit is compiled anew.
     slowest = slowest_tau(columns(data.in_chains(data.values)))
     gap = 2 ** int(np.ceil(np.log2(5 * slowest)))
@@ -229,6 +316,8 @@ def cross_fit(
         owed[fold.fitted_on] -= influence_inside
         fits.append(replace(fit, features=None, left=None))
         evaluating += time.perf_counter() - start
+    values[:, data.constant] = 0.0
+    owed[:, data.constant] = 0.0
     whole_chains = data.n_chains >= folds
     kind = "chains" if whole_chains else f"draws, gaps of {gap}"
     return ControlValues(
@@ -250,9 +339,15 @@ def _is_function(control: Any, shape: tuple[int, ...]) -> bool:
 
 
 def from_function(control: Callable, data: Data) -> ControlValues:
-    """f in closed form, a function phi -> f. Raises `ValueError` if f has another shape than the observable."""
+    """f in closed form, a function phi -> f. Raises `ValueError` if f has another shape than the observable, and
+    `TypeError` if it is complex."""
     start = time.perf_counter()
     values = np.asarray(map_configs(control, data.phi))
+    if values.dtype.kind == "c":
+        raise TypeError(
+            "the control variate is complex; give its real and imaginary part as two numbers, "
+            "jnp.stack([f.real, f.imag]), as the observable"
+        )
     expected = () if data.scalar else (len(data.labels),)
     if values.shape[1:] != expected:
         raise ValueError(

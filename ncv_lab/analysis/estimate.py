@@ -123,14 +123,24 @@ def _z_score(result: Estimate, errors: str) -> np.ndarray:
     """The mean of f over its error."""
     assert result.raw is not None
     f = Estimate.from_samples(result.theory, result.observable, result.raw.samples - result.samples, errors=errors)
-    return np.divide(f.value, f.error, out=np.zeros_like(f.value), where=f.error > 0)
+    # An f that is the same number on all configurations has no error; it is no control variate unless it is 0.
+    rounding = 1e-12 * np.nanmax(abs(result.raw.samples), axis=(0, 1))
+    shifted = (f.error == 0) & (abs(f.value) > rounding)
+    without_error = np.where(shifted, np.copysign(np.inf, f.value), 0.0)
+    return np.divide(f.value, f.error, out=without_error, where=f.error > 0)
 
 
 def _warn_of_bias(result: Estimate, z_score: np.ndarray) -> None:
     """Warn where the mean of f is not 0 within its error."""
     worst = np.argmax(abs(z_score))
     z = np.ravel(z_score)[worst]
-    if abs(z) > 3:
+    if np.isinf(z):
+        warnings.warn(
+            f"f for {result.labels[worst]} is the same number on all configurations and not 0: it only shifts the "
+            "mean, so it is no control variate",
+            stacklevel=4,
+        )
+    elif abs(z) > 3:
         warnings.warn(
             f"the mean of f for {result.labels[worst]} is {z:.1f} of its errors away from 0; is f a control "
             "variate of this action, and is the ensemble thermalised?",

@@ -36,7 +36,11 @@ RATIOS = ("sigma_ratio", "sigma_ratio_error", "error_ratio", "error_ratio_error"
 
 
 def record(estimate: Estimate) -> dict[str, Any]:
-    """The numbers of an estimate by name, each a list over its labels, and where they come from; `raw_` marks f = 0."""
+    """The numbers of an estimate by name, each a list over its labels, and where they come from; `raw_` marks f = 0.
+
+    A number that is not finite is None (null in JSON, empty in CSV): a ratio is so where no noise is left, and its
+    error too. A wall time is None where it is unknown. `notes` says in words what is constant and where f = 0.
+    """
     numbers: dict[str, Any] = {"labels": estimate.labels}
     for name in COLUMNS:
         numbers[name] = np.atleast_1d(getattr(estimate, name))
@@ -47,6 +51,7 @@ def record(estimate: Estimate) -> dict[str, Any]:
             numbers[f"raw_{name}"] = np.atleast_1d(getattr(estimate.raw, name))
     for name in ("n_configs", "control", "method", "seconds"):
         numbers[name] = getattr(estimate, name)
+    numbers["notes"] = "; ".join(estimate.notes)
     return plain(numbers)
 
 # %% ../../nbs/analysis/06_export.ipynb #cc8c05d4

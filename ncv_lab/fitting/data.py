@@ -102,6 +102,13 @@ class Data:
         """The number of Markov chains of which there are configurations."""
         return len(np.unique(self.chain))
 
+    @property
+    def constant(self) -> Bool[np.ndarray, " k"]:
+        """Which numbers of O are the same on all configurations, to rounding, so that there is nothing to reduce."""
+        values = np.asarray(self.values)
+        mean = values.mean(axis=0)
+        return abs(values - mean).max(axis=0) <= 1e-12 * abs(mean)
+
     def in_chains(self, numbers: Float[ArrayLike, "n ..."]) -> np.ndarray:
         """Numbers of all configurations, (n,) or (n, k), as (chain, draw), or (chain, draw, k) for a vector observable.
 

@@ -6,11 +6,13 @@
 __all__ = ['default_method', 'fit_data_steps', 'fit_steps', 'fit_data', 'fit']
 
 # %% ../../nbs/fitting/13_fit.ipynb #85595b9a
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 import jax
+import numpy as np
 from jaxtyping import PRNGKeyArray
 from tqdm.auto import tqdm
 
@@ -136,7 +138,30 @@ def fit_data(
             return replace(result, status="interrupted")
     if result is None:
         raise ValueError(f"the method {method!r} gave no fit")
-    return result
+    return _without_ratio_of_constants(result, data) if data.constant.any() else result
+
+
+def _without_ratio_of_constants(result: Fit, data: Data) -> Fit:
+    """The fit with ratios of 1 where O is the same on all configurations, because rounding errors have no ratio."""
+    constant = [label for label, same in zip(data.labels, data.constant, strict=True) if same]
+    places = np.array([label in constant for label in result.labels])
+    train_ratio = np.where(places, 1.0, result.train_ratio)
+    validation_ratio = np.where(places, 1.0, result.validation_ratio)
+    return replace(result, train_ratio=train_ratio, validation_ratio=validation_ratio)
+
+
+def _warn_of_constants(data: Data) -> None:
+    """Warn if some numbers of O are the same on all configurations."""
+    constant = [label for label, same in zip(data.labels, data.constant, strict=True) if same]
+    if not constant:
+        return
+    names = ", ".join(constant) if len(constant) < 5 else f"{constant[0]} ... {constant[-1]}"
+    verb = "is" if len(constant) == 1 else "are"
+    warnings.warn(
+        f"{names} {verb} the same on all {data.n_configs} configurations: there is nothing to fit, and no ratio to "
+        "measure",
+        stacklevel=3,
+    )
 
 
 def _number_of_steps(field: VectorField | Strategy, method: Any) -> int | None:
@@ -183,5 +208,6 @@ def fit(
     """
     _check_request(field, method, resume)
     data = Data.measure(theory, observable, ensemble)
+    _warn_of_constants(data)
     result = fit_data(field, data, method=method, key=key, resume=resume, progress=progress)
     return replace(result, features=None, left=None)

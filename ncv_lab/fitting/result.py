@@ -142,10 +142,17 @@ class Fit:
         )
 
 
+def _in_words(ratio: float) -> str:
+    """A ratio, or what it means that there is none."""
+    if np.isnan(ratio):
+        return "unknown"
+    return f"{ratio:.4g}" if np.isfinite(ratio) else "no noise left"
+
+
 def _range(ratios: np.ndarray) -> str:
     """The smallest and the largest of some ratios in words, or the one where they agree."""
-    smallest = f"{np.min(ratios):.4g}"
-    largest = f"{np.max(ratios):.4g}"
+    smallest = _in_words(np.min(ratios))
+    largest = _in_words(np.max(ratios))
     return smallest if np.min(ratios) == np.max(ratios) else f"{smallest}/{largest}"
 
 # %% ../../nbs/fitting/03_result.ipynb #result-base

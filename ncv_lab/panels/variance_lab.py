@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RATES', 'PENALTIES', 'RATIO_PLOT', 'CORRELATOR_PLOT', 'ERROR_PLOT', 'CONFIGURATION_PLOT', 'POWERS', 'time_control',
            'family_control', 'lab_controls', 'estimate_curves', 'relative', 'correlator_curves', 'ratio_curves',
-           'image_of', 'number', 'fit_facts', 'fit_arrays', 'fit_code', 'VarianceLab']
+           'image_of', 'number', 'ratio_in_words', 'fit_facts', 'fit_arrays', 'fit_code', 'VarianceLab']
 
 # %% ../../nbs/panels/06_variance_lab.ipynb #4813bf00
 from typing import Any
@@ -135,6 +135,11 @@ def number(value: float) -> str:
     return f"{factor}·10{str(int(power)).translate(POWERS)}"
 
 
+def ratio_in_words(value: float, error: float) -> str:
+    """A ratio with its error, or the large number alone where the error is unknown."""
+    return format_error(value, error) if np.isfinite(value) and np.isfinite(error) else number(value)
+
+
 def fit_facts(update: LabUpdate) -> dict[str, str]:
     """What stands below the large number: the correlator at the time of the state, the numbers of configurations, the
     health of the ensemble, and the time that the fit took."""
@@ -147,6 +152,8 @@ def fit_facts(update: LabUpdate) -> dict[str, str]:
     improved = format_error(np.ravel(result.value)[place], np.ravel(result.error)[place])
     facts = {
         f"C({state.t})": f"{raw} → {improved}",
+        "σ ratio": ratio_in_words(np.ravel(result.sigma_ratio)[place], np.ravel(result.sigma_ratio_error)[place]),
+        "error ratio": ratio_in_words(np.ravel(result.error_ratio)[place], np.ravel(result.error_ratio_error)[place]),
         "measured on": f"{result.n_configs} that the fit never saw",
         "fitted on": f"{update.fit.n_configs} configurations",
         **update.sampled.health,
@@ -207,7 +214,8 @@ class VarianceLab(Panel[LabState, LabUpdate]):
         """The ratio on the other half, and what it is worth."""
         claim = "measuring …"
         if np.isfinite(update.error_ratio):
-            claim = f"worth {number(update.error_ratio**2)} times the statistics"
+            ratio = number(update.error_ratio)
+            claim = f"error ratio {ratio}, worth {number(update.error_ratio**2)} times the statistics"
         return {
             "caption": f"σ raw / σ improved at t = {update.state.t}, on the other half",
             "number": number(update.sigma_ratio),

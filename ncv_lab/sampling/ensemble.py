@@ -19,7 +19,7 @@ import h5py
 import numpy as np
 
 from .autocorrelation import SlowModes, drift, tau_int
-from ..theory.action import Theory
+from ..theory.action import FunctionTheory, Phi4, Theory, warn_of_axes
 from ..theory.observables import measure
 from ..utils.checks import check_configs, shape_in_words
 from ..utils.files import atomic_write, pack, unpack
@@ -130,6 +130,8 @@ class Ensemble:
             raise ValueError(f"configs has shape {configs.shape}; expected {expected}")
         if n_lead == 1:
             configs = configs[None]
+        if not isinstance(theory, (Phi4, FunctionTheory)):  # as_theory has looked at the latter
+            warn_of_axes(theory)
         return issue_warnings(Ensemble(np.array(configs, order="C"), theory))
 
     @property
@@ -178,6 +180,12 @@ class Ensemble:
     def warnings(self) -> tuple[str, ...]:
         """What speaks against these configurations: not thermalised, or too correlated for their number."""
         found = []
+        first = self.configs[0, 0]
+        if self.n_configs >= 10 and (self.configs[-1, -1] == first).all() and (self.configs == first).all():
+            found.append(
+                f"all {self.n_configs} configurations are the same: no error can be measured on them; were they "
+                "written or read from one place?"
+            )
         for label, (tau, error) in self.slow_modes.items():
             found += _faults(label, self._slow_series[label], tau, error)
         return tuple(found)
@@ -188,11 +196,22 @@ class Ensemble:
         warnings.warn("Ensemble.problems is now Ensemble.warnings", DeprecationWarning, stacklevel=2)
         return self.warnings
 
-    def split(self, n_configs: int) -> tuple["Ensemble", "Ensemble"]:
+    def split(self, n_configs: int, *, gap: int = 0) -> tuple["Ensemble", "Ensemble"]:
         """The first `n_configs` configurations and the rest: all chains are cut at the same draw.
 
-        Raises `TypeError` for anything but an integer, and `ValueError` if the chains cannot be cut there; the message
-        names the nearest numbers that work.
+        Args:
+            n_configs: The number of configurations of the first part, of all chains.
+            gap: How many draws of each chain are left out behind the cut. The first of them may repeat the last
+                configuration of the first part, because a trajectory was rejected; with a gap of a few tau_int the
+                two parts are independent.
+
+        Returns:
+            The first part, and the rest behind the gap.
+
+        Raises:
+            TypeError: If `n_configs` or `gap` is not an integer.
+            ValueError: If the chains cannot be cut there, or if nothing is left behind the gap; the message names the
+                numbers that work.
         """
         n_draws, remainder = _draws_of_each_chain(n_configs, self.n_chains)
         if remainder or not 0 < n_draws < self.n_draws:
@@ -201,8 +220,15 @@ class Ensemble:
             advice = f"the nearest valid numbers are {near}" if near else "there is only one draw"
             chains = f"{self.n_chains} chains of {self.n_draws} draws"
             raise ValueError(f"cannot split {n_configs} configurations off {chains}: {advice}")
+        if isinstance(gap, bool) or not isinstance(gap, (int, np.integer)):
+            raise TypeError(f"the gap must be an integer, a number of draws, got {gap!r}")
+        behind = self.n_draws - n_draws
+        if not 0 <= gap < behind:
+            raise ValueError(
+                f"gap = {gap} does not fit: behind the cut each chain has {behind} draws, use 0 to {behind - 1}"
+            )
         first = replace(self, configs=self.configs[:, :n_draws], sampler=None)
-        rest = replace(self, configs=self.configs[:, n_draws:])
+        rest = replace(self, configs=self.configs[:, n_draws + gap :])
         return first, rest
 
     def select(self, chains=slice(None), draws=slice(None)) -> "Ensemble":
@@ -270,6 +296,13 @@ class Ensemble:
             for name, array in sampler_arrays.items():
                 file[f"sampler/{name}"] = array
 
+    def _mode_in_words(self, label: str) -> str:
+        """tau_int of a slow mode with its error, or that the mode is constant."""
+        series = self._slow_series[label]
+        if series.min() == series.max():
+            return f"{label} constant"
+        return f"{label} {_value_error(*self.slow_modes[label])}"
+
     def __repr__(self) -> str:
         """What a careful reader asks, on one screen."""
         title = f"Ensemble of {self.name} on {' x '.join(str(extent) for extent in self.theory.lattice_shape)}"
@@ -290,7 +323,7 @@ class Ensemble:
         if self.thin is not None:
             trajectories = "1 trajectory" if self.thin == 1 else f"{self.thin} trajectories"
             lines.append(f"  thin            {trajectories} from draw to draw; {self.wall_time or 0.0:.1f} s in all")
-        modes = [f"{label} {_value_error(tau, error)}" for label, (tau, error) in self.slow_modes.items()]
+        modes = [self._mode_in_words(label) for label in self.slow_modes]
         lines.append(f"  tau_int         {', '.join(modes)} draws")
         lines += [f"  WARNING         {text}" for text in self.warnings]
         return "\n".join(lines)

@@ -235,22 +235,37 @@ class FunctionObservable(Observable):
 def as_observable(function: Callable, name: str | None = None) -> Observable:
     """An `Observable` from a function phi -> scalar or vector, written with `jax.numpy`.
 
-    `name` stands in labels and plots, and is that of the function by default. An `Observable` is returned as it is.
+    `name` stands in labels and plots, and is that of the function by default; a lambda is called "O".
+    An `Observable` is returned as it is.
     Raises `TypeError` for anything that cannot be called.
     """
     if isinstance(function, Observable):
         return function
     if not callable(function):
         raise TypeError(f"an observable is a function of the configuration, got {function!r}")
-    if not name:
-        name = getattr(function, "__name__", type(function).__name__)
-    return FunctionObservable(function, name)
+    return FunctionObservable(function, name or _name_of(function))
+
+
+def _name_of(function: Callable) -> str:
+    """What labels call a function: its name, or that of its class, or "O" if it has none of its own."""
+    name = getattr(function, "__name__", type(function).__name__)
+    return "O" if name in ("<lambda>", "partial", "Partial") else name
 
 
 def value_shape(observable: Observable, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
-    """The shape of O(phi) for configurations of this shape: () or (n,). Raises `ValueError` for anything else."""
+    """The shape of O(phi) for configurations of this shape: () or (n,).
+
+    Raises `ValueError` for anything else, and `TypeError` for complex numbers.
+    """
     phi = jax.ShapeDtypeStruct(tuple(operator.index(extent) for extent in shape), float)
-    form = jax.eval_shape(observable, phi).shape
+    value = jax.eval_shape(getattr(observable, "function", observable), phi)
+    form = value.shape
+    if np.issubdtype(value.dtype, np.complexfloating):
+        name = getattr(observable, "name", type(observable).__name__)
+        raise TypeError(
+            f"the observable {name} is complex ({value.dtype}, shape {form}); give its real and imaginary part as two "
+            "numbers, jnp.stack([z.real, z.imag]), or as one vector, jnp.concatenate, if it has several"
+        )
     if len(form) > 1:
         raise ValueError(f"an observable gives a scalar or a vector, this one gives an array of shape {form}")
     return form

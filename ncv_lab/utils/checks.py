@@ -34,7 +34,12 @@ def check_configs(
         TypeError: For anything but real numbers.
         ValueError: For a wrong shape, an empty array, NaN or infinity.
     """
-    array = np.asarray(configs)
+    array = _as_array(configs, what)
+    if array.dtype.kind == "c":
+        raise TypeError(
+            f"{what} must hold real numbers, got dtype {array.dtype}; give the real and imaginary part of a complex "
+            "field as two components, np.stack([phi.real, phi.imag], axis=-1), of a theory with event_shape=(2,)"
+        )
     if array.dtype.kind not in "fiu":
         raise TypeError(f"{what} must hold real numbers, got dtype {array.dtype}")
     expected = (*shape, *event_shape)
@@ -52,6 +57,19 @@ def check_configs(
             "remove or repair those configurations"
         )
     return array.astype(np.float64, copy=False)
+
+
+def _as_array(configs: object, what: str) -> np.ndarray:
+    """`configs` as an array. Raises `ValueError` for a list of arrays of several shapes, such as unequal replicas."""
+    try:
+        return np.asarray(configs)
+    except ValueError:
+        shapes = [getattr(part, "shape", "no array") for part in configs]  # type: ignore[attr-defined]
+        raise ValueError(
+            f"{what} is a list of {len(shapes)} arrays of different shapes, {shapes!s:.100}; all chains must have "
+            "the same number of draws: cut them to the shortest, np.stack([chain[-n:] for chain in chains]), or make "
+            "an ensemble of each"
+        ) from None
 
 
 def shape_in_words(shape: Sequence[SupportsIndex], event_shape: Sequence[SupportsIndex] = ()) -> str:
