@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..sampling.autocorrelation import tau_int
+from ..sampling.autocorrelation import anticorrelated_tau, autocorrelation, is_anticorrelated, tau_int
 
 # %% ../../nbs/analysis/01_errors.ipynb #06598b5b
 def kept(samples: np.ndarray) -> np.ndarray:
@@ -90,24 +90,44 @@ def gamma_errors(samples: np.ndarray) -> Errors:
             stacklevel=2,
         )
     plural = "s" if len(samples) > 1 else ""
-    return Errors(
+    found = Errors(
         error=np.array([obs.dvalue for obs in observables]),
         error_error=np.array([obs.ddvalue for obs in observables]),
         tau_int=np.array([obs.e_tauint["ensemble"] for obs in observables]),
         tau_int_error=np.array([obs.e_dtauint["ensemble"] for obs in observables]),
         method=f"Gamma method, {len(samples)} chain{plural}",
     )
+    _mend_anticorrelated(found, samples, [obs.e_rho["ensemble"] for obs in observables])
+    return found
+
+
+def _mend_anticorrelated(found: Errors, samples: np.ndarray, rhos: list[np.ndarray]) -> None:
+    """Replace errors and tau_int of anticorrelated numbers, for which pyerrors sets tau_int to 1/2."""
+    size = int(kept(samples).sum())
+    n_draws = samples.shape[1]
+    variance = np.nanmean(deviations(samples) ** 2, axis=(0, 1))
+    for k, rho in enumerate(rhos):
+        if len(rho) < 3 or not is_anticorrelated(rho, size):
+            continue
+        tau, tau_error = anticorrelated_tau(rho, size, n_draws)
+        found.tau_int[k] = tau
+        found.tau_int_error[k] = tau_error
+        found.error[k] = np.sqrt(2 * tau * variance[k] / size)
+        found.error_error[k] = found.error[k] * tau_error / (2 * tau)
 
 # %% ../../nbs/analysis/01_errors.ipynb #65884c03
 def slowest_tau(samples: np.ndarray) -> float:
     """The largest tau_int of the numbers of `samples` (chain, draw, n), each less its error; at least 1/2.
 
-    The error is subtracted because the largest of many numbers on a short chain would mostly be noise.
+    The error is subtracted because the largest of many numbers on a short chain would mostly be noise. An
+    anticorrelated number counts with 1 / (4 tau_int), which is the tau_int of a chain with the same memory.
     """
     series_of_numbers = np.moveaxis(np.nan_to_num(deviations(samples)), -1, 0)
     slowest = 0.5
     for series in series_of_numbers:
         tau, error = tau_int(series)
+        if tau < 0.5 and is_anticorrelated(autocorrelation(series), series.size):
+            slowest = max(slowest, 1 / (4 * (tau + error)))
         slowest = max(slowest, tau - error)
     return slowest
 

@@ -25,6 +25,28 @@ def test_errors_of_data_with_known_autocorrelation(a, method):
     assert abs(found.tau_int[0] - tau) < 4 * found.tau_int_error[0] + 0.2 * tau
 
 
+@pytest.mark.parametrize("shape", [(4, 250), (10, 100)])
+@pytest.mark.parametrize("a", [-0.6, 0.0, 0.9])
+@pytest.mark.filterwarnings("ignore:the autocorrelation has not died out")
+def test_pulls_of_the_mean(a, shape):
+    """Errors are neither too small nor too large, for anticorrelated chains either."""
+    pulls = []
+    for seed in range(300):
+        samples = correlated(a, *shape, seed)
+        pulls.append(samples.mean() / gamma_errors(samples).error[0])
+    assert abs(np.mean(pulls)) < 3 / 300**0.5 * 1.1
+    assert 0.9 < np.std(pulls) < 1.1
+
+
+def test_an_anticorrelated_chain_has_a_smaller_error():
+    samples = correlated(-0.6, 10, 1000)
+    exact = np.sqrt(2 * 0.125 / samples.size)
+    for method in ("gamma", "jackknife"):
+        found = mean_errors(samples, method)
+        assert abs(found.error[0] - exact) < 4 * found.error_error[0]
+        assert abs(found.tau_int[0] - 0.125) < 4 * found.tau_int_error[0]
+
+
 def test_gamma_method_is_the_one_of_pyerrors():
     import pyerrors
 

@@ -21,6 +21,48 @@ def test_tau_int_is_that_of_an_ar1_chain(a):
     assert abs(tau - exact) < 4 * error + 0.01 * exact, (tau, error, exact)
 
 
+@pytest.mark.parametrize("shape", [(1, 50), (10, 20), (1, 200), (4, 250)])
+@pytest.mark.parametrize("a", [-0.9, -0.6, -0.3, 0.0, 0.5, 0.9])
+def test_tau_int_of_ar1_chains_in_standard_errors(a, shape):
+    """The mean over many chains, long and short; a positive a needs chains of many tau_int."""
+    if a > 0 and np.prod(shape) < 100 * (1 + a) / (1 - a) / 2:
+        pytest.skip("too short to know tau_int")
+    exact = (1 + a) / (1 - a) / 2
+    found = np.array([tau_int(ar1(a, *shape, seed)) for seed in range(100)])
+    pulls = (found[:, 0] - exact) / found[:, 1]
+    assert (found > 0).all()
+    assert abs(np.median(pulls)) < 1.5 and pulls.std() < 1.3
+    if a < 0:
+        assert pulls.std() < 1.1 and abs(pulls).max() < 5
+
+
+def test_an_anticorrelated_chain_has_a_small_and_positive_tau_int():
+    """a = -0.6: exactly 0.125, where Sokal's rule alone gives 0.05."""
+    tau, error = tau_int(ar1(-0.6, 20, 5000))
+    assert abs(tau - 0.125) < 3 * error and error < 0.003
+
+
+def oscillating(r, angle, n_chains, n_draws, seed):
+    """Chains with rho(t) = r^t cos(angle t), as those of trajectories that are too long."""
+    rng = np.random.default_rng(seed)
+    noise = rng.normal(size=(2, n_chains, n_draws)).astype(complex)
+    z = noise[0] + 1j * noise[1]
+    factor = r * np.exp(1j * angle)
+    for n in range(1, n_draws):
+        z[:, n] = factor * z[:, n - 1] + (1 - r**2) ** 0.5 * z[:, n]
+    return z.real, ((1 + factor) / (1 - factor)).real / 2
+
+
+@pytest.mark.parametrize(("r", "angle"), [(0.9, np.pi / 2), (0.7, 2.0)])
+def test_tau_int_of_oscillating_chains(r, angle):
+    pulls = []
+    for seed in range(60):
+        series, exact = oscillating(r, angle, 4, 500, seed)
+        tau, error = tau_int(series)
+        pulls.append((tau - exact) / error)
+    assert abs(np.mean(pulls)) < 1 and np.std(pulls) < 1.2
+
+
 def test_the_error_of_tau_int_is_right():
     values = np.array([tau_int(ar1(0.6, 4, 1000, seed)) for seed in range(60)])
     assert 0.7 < values[:, 0].std() / values[:, 1].mean() < 1.4
