@@ -36,3 +36,16 @@ def test_the_window_ends_at_half_the_extent():
     panel.close()
     with pytest.raises(ValueError, match="the end of the window = 5 must lie between 2 and 4"):
         STATE.replace(window=(0, 5))
+
+
+@pytest.mark.filterwarnings("ignore:the window t = ")
+def test_a_raw_correlator_without_a_signal_is_said_in_words():
+    panel = MassPanel(MassState((8, 4), m2=0.1, lam=24.0, n_configs=200, window=(0, 4)))
+    panel.start()
+    assert panel.runner.join(60)
+    last = panel.runner.last
+    assert "improved" in last.masses and "raw" not in last.masses
+    assert "m_raw" in panel.curves(last) and "m_raw_fit" not in panel.curves(last)
+    readout = panel.readout(last)
+    assert readout["claim"] == "no raw mass" and readout["facts"]["raw"].startswith("too few times")
+    panel.close()
