@@ -85,6 +85,7 @@ from .fitting.variable_projection import VariableProjection as VariableProjectio
 
 # analysis
 from .analysis.averages import Estimate as Estimate
+from .analysis.check import Check as Check, check as check
 from .analysis.errors import format_error as format_error
 from .analysis.estimate import estimate as estimate, estimate_including_training as estimate_including_training
 from .analysis.export import record as record, write_record as write_record

@@ -236,6 +236,17 @@ def _mass(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
         say("the windows differ, because each fit takes the times at which its own correlator has a signal")
     return document
 
+# %% ../nbs/cli.ipynb #236d0823
+def _check(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
+    from ncv_lab.analysis.check import check
+    from ncv_lab.sampling.ensemble import load_ensemble
+
+    found = check(load_ensemble(arguments.file))
+    say(str(found))
+    action = None if found.action is None else vars(found.action)
+    names = ("n_configs", "n_chains", "passed", "faults", "n_bad", "drifts", "tau_int")
+    return {**_attributes(found, *names), "action": action}
+
 # %% ../nbs/cli.ipynb #f3a6a3d5
 def _demo(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
     from ncv_lab.analysis.export import plain, write_record
@@ -392,6 +403,10 @@ def _add_mass(command: argparse.ArgumentParser) -> None:
     command.set_defaults(family="linear")
 
 
+def _add_check(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", type=Path, metavar="FILE", help="the HDF5 file of an ensemble")
+
+
 def _add_demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output-dir", type=Path, default=Path("out"), metavar="FOLDER", help="default: out")
     command.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
@@ -435,6 +450,7 @@ COMMANDS = {
     "fit": Command(_fit, _add_fit, "fit a control variate to C(t) on the first part of an ensemble"),
     "estimate": Command(_estimate, _add_estimate, "estimate C(t), raw or improved by a control variate"),
     "mass": Command(_mass, _add_mass, "fit a mass to the raw and to the improved correlator"),
+    "check": Command(_check, _add_check, "test whether the configurations of an ensemble are those of its action"),
     "panel": Command(_panel, _add_panel, "move couplings and networks, and watch error bars shrink, in the browser"),
     "demo": Command(_demo, _add_demo, "see how much smaller the errors become, at weak and strong coupling"),
     "paper": Command(_paper, _add_paper, "reproduce a figure or table of arXiv:2312.08228"),

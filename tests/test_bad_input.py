@@ -449,6 +449,8 @@ TABLE = [
     ("estimate_including_training", lambda _: ncv.estimate_including_training(theory(), ncv.MeanSquare(), ensemble(),
      solved()),
      ValueError, "but not phi^2"),
+    ("check", lambda _: ncv.check(configs()), TypeError, "wrap an array of configurations"),
+    ("check", lambda _: ncv.check(ensemble(), theory((4, 4))), ValueError, "has shape (4, 4)"),
     ("effective_mass", lambda _: ncv.effective_mass(np.ones(7)), TypeError, "expected an estimate of a Correlator"),
     ("fit_mass", lambda _: ncv.fit_mass(estimate(ncv.MeanSquare())), TypeError, "got one of phi^2"),
     ("fit_mass", lambda _: ncv.fit_mass(estimate(), 0, 4), ValueError, "L0 // 2 = 3"),
@@ -464,7 +466,7 @@ TABLE = [
 ]  # fmt: skip
 
 # Results of `estimate`, `fit_mass` and `sample`; and three that take any theory, number or estimate.
-HARMLESS = {"AdamRun", "Estimate", "MassFit", "Chains", "SlowModes", "format_error", "record"}
+HARMLESS = {"AdamRun", "Check", "Estimate", "MassFit", "Chains", "SlowModes", "format_error", "record"}
 
 
 def label(case):

@@ -147,6 +147,13 @@ def test_mass_without_a_raw_signal(tmp_path, document, capsys):
     assert out == "" and "no mass can be fitted" in err and "earlier t_min" in err
 
 
+def test_check(folder, document, capsys):
+    found = document("check", folder / "run.h5")
+    assert found["passed"] and found["action"]["names"] == ["Z", "m2", "lam"] and found["action"]["p_value"] > 0.001
+    assert run("check", folder / "run.h5") == 0
+    assert "Nothing speaks against this ensemble" in capsys.readouterr().out
+
+
 def test_demo(tmp_path, capsys):
     assert run("demo", "--quick", "--output-dir", tmp_path / "new" / "out") == 0
     text = capsys.readouterr().out
