@@ -74,9 +74,9 @@ def test_a_larger_ridge_gives_smaller_weights():
 
 
 def test_a_constant_observable_is_left_alone():
-    fit = ncv.fit(
-        ncv.OddMLP((6, 4), depth=0), FREE, lambda phi: 0 * phi[0, 0] + 1.0, ensemble(theory=FREE), progress=False
-    )
+    field = ncv.OddMLP((6, 4), depth=0)
+    with pytest.warns(UserWarning, match="O is the same on all 100 configurations: there is nothing to fit"):
+        fit = ncv.fit(field, FREE, lambda phi: 0 * phi[0, 0] + 1.0, ensemble(theory=FREE), progress=False)
     assert fit.train_ratio[0] == 1 and np.abs(fit.evaluate(ensemble(seed=1, theory=FREE))).max() < 1e-12
 
 
