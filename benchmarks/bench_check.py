@@ -51,7 +51,7 @@ def configurations(case, n_ensembles, seed=0):
             noise[:, draw] = how * noise[:, draw - 1] + (1 - how**2) ** 0.5 * noise[:, draw]
         return noise.reshape(n_ensembles, n_chains, n_draws, *shape)
     method = ncv.HMC(trajectory_length=0.25) if how == "short" else None
-    thin = 1 if how == "short" else how
+    thin = 8 if how == "short" else how
     ensemble = ncv.sample(theory, n_all * n_draws, seed, thin=thin, method=method, **options)
     return ensemble.configs.reshape(n_ensembles, n_chains, n_draws, *shape)
 
