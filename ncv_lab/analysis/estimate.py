@@ -217,7 +217,8 @@ def _warn_of_action(data: Data, too_far: float = 4.0) -> None:
     sums = np.stack([np.bincount(number.reshape(-1), weights=column) for column in features.T])
     means = sums / counts
     error = np.sqrt(factor * means.var(axis=1, ddof=1) / len(counts))
-    z_scores = np.divide(means.mean(axis=1), error, out=np.zeros(4), where=error > 0)
+    varies = error > 1e-12 * abs(means).max(axis=1)  # equal configurations say nothing
+    z_scores = np.divide(means.mean(axis=1), error, out=np.zeros(4), where=varies)
     p_value = 4 * 2 * stats.t.sf(abs(z_scores).max(), len(counts) - 1)
     if p_value > 2 * stats.norm.sf(too_far):
         return
