@@ -59,7 +59,7 @@ def is_linear(field: Any) -> TypeIs[LinearField]:
     """Whether `field` can be solved by least squares."""
     # Faster than isinstance(field, LinearField), which looks through both protocols each time.
     has_methods = hasattr(type(field), "features") and hasattr(type(field), "with_weights")
-    return has_methods and bool(field.is_linear)
+    return has_methods and bool(getattr(field, "is_linear", False))
 
 # %% ../../nbs/fields/01_control_variates.ipynb #64f9cea7
 def n_features(field: LinearField, shape: Sequence[SupportsIndex]) -> int:

@@ -286,3 +286,16 @@ def test_jit_vmap_grad():
     step = field((6, 4), 5)
     moved = [ncv.control_variate(net, theory, configs[0] + s * 1e-5 * step) for s in (1, -1)]
     np.testing.assert_allclose(jnp.vdot(slope, step), (moved[0] - moved[1]) / 2e-5, rtol=1e-6)
+
+
+def test_a_field_that_does_not_say_so_is_not_linear():
+    class Silent:
+        """Has the methods of a linear field, but no `is_linear`."""
+
+        def features(self, phi, dS):
+            return phi.ravel()
+
+        def with_weights(self, weights):
+            return self
+
+    assert not is_linear(Silent())
