@@ -23,7 +23,7 @@ from jaxtyping import Array, Float
 from scipy import optimize, stats
 
 from .errors import format_error, slowest_tau
-from .estimate import bins_of
+from .estimate import bin_means
 from ..fields.local_functions import Polynomials
 from ..fields.schwinger_dyson import Contact, Direct
 from ..fields.smearing import Shell, Smearing
@@ -138,16 +138,11 @@ class Bins(NamedTuple):
 
 def in_bins(moments: Float[np.ndarray, "chain draw rows p"]) -> Bins:
     """The bins of the features of an ensemble. The fewer bins there are, the fewer features are kept, at least K."""
-    n_chains, n_draws, n_rows, n_features = moments.shape
+    n_rows, n_features = moments.shape[2:]
     tau = slowest_tau(moments[:, :, 0])
-    bin_number, inflation = bins_of(n_chains, n_draws, tau)
-    n_bins = bin_number.max() + 1
-    kept = min(n_features, max(n_rows - 1, n_bins // 15))
-    rows = moments[..., :kept].reshape(-1, n_rows, kept)
-    counts = np.bincount(bin_number.reshape(-1))
-    sums = np.zeros((n_bins, n_rows, kept))
-    np.add.at(sums, bin_number.reshape(-1), rows)
-    return Bins(sums / counts[:, None, None], inflation, tau)
+    means, inflation = bin_means(moments, tau)
+    kept = min(n_features, max(n_rows - 1, len(means) // 15))
+    return Bins(means[..., :kept], inflation, tau)
 
 # %% ../../nbs/analysis/07_check.ipynb #e56d0840
 class Solution(NamedTuple):

@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..sampling.autocorrelation import anticorrelated_tau, autocorrelation, is_anticorrelated, tau_int
+from ..sampling.autocorrelation import anticorrelated_tau, autocorrelation, is_anticorrelated, tau_of_rho
 
 # %% ../../nbs/analysis/01_errors.ipynb #06598b5b
 def kept(samples: np.ndarray) -> np.ndarray:
@@ -125,8 +125,9 @@ def slowest_tau(samples: np.ndarray) -> float:
     series_of_numbers = np.moveaxis(np.nan_to_num(deviations(samples)), -1, 0)
     slowest = 0.5
     for series in series_of_numbers:
-        tau, error = tau_int(series)
-        if tau < 0.5 and is_anticorrelated(autocorrelation(series), series.size):
+        rho = autocorrelation(series)
+        tau, error = tau_of_rho(rho, series.size)
+        if tau < 0.5 and is_anticorrelated(rho, series.size):
             slowest = max(slowest, 1 / (4 * (tau + error)))
         slowest = max(slowest, tau - error)
     return slowest

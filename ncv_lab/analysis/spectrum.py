@@ -374,22 +374,23 @@ def fit_mass(estimate: Average, t_min: int | None = None, t_max: int | None = No
     if isinstance(states, bool) or states not in (1, 2, 3):
         raise ValueError(f"states = {states!r}: a fit has 1, 2 or 3 states")
     windows = _windows(estimate, t_min, t_max, states)
+    covariance = estimate.covariance()
     if len(windows) == 1:
-        fit = _fit_window(estimate, windows[0], states)
+        fit = _fit_window(estimate, covariance, windows[0], states)
     else:
-        fit = _early_fit(estimate, windows, states)
+        fit = _early_fit(estimate, covariance, windows, states)
     _warn_of_weak_data(estimate, fit)
     return fit
 
 
-def _fit_window(estimate: Average, window: range, states: int) -> MassFit:
-    """The fit to one window. Raises as `fit_mass`."""
+def _fit_window(estimate: Average, of_all_times: np.ndarray, window: range, states: int) -> MassFit:
+    """The fit to one window, with the covariance of all times of the estimate. Raises as `fit_mass`."""
     present = _correlator_times(estimate)
     index = [present.index(t) for t in window]
     times = np.array(window)
     extent = estimate.theory.shape[0]
     C = np.atleast_1d(estimate.value)[index]
-    covariance = estimate.covariance()[np.ix_(index, index)]
+    covariance = of_all_times[np.ix_(index, index)]
     if not (np.diag(covariance) > 0).all():
         raise ValueError("the error is 0 at some times of the window, so there is nothing to weight a fit with")
     best = _minimise(times, C, covariance, extent, states)
@@ -417,7 +418,7 @@ def _fit_window(estimate: Average, window: range, states: int) -> MassFit:
     )
 
 # %% ../../nbs/analysis/05_spectrum.ipynb #spectrum-good
-def _early_fit(estimate: Average, windows: list[range], states: int) -> MassFit:
+def _early_fit(estimate: Average, covariance: np.ndarray, windows: list[range], states: int) -> MassFit:
     """The fit to the second window with p >= 0.05, or to the only one, or else the one with the largest p.
 
     It warns of a p-value below 0.01.
@@ -426,7 +427,7 @@ def _early_fit(estimate: Average, windows: list[range], states: int) -> MassFit:
     refusals: list[ValueError] = []
     for window in windows:
         try:
-            fits.append(_fit_window(estimate, window, states))
+            fits.append(_fit_window(estimate, covariance, window, states))
         except ValueError as error:
             refusals.append(error)
     good = [fit for fit in fits if fit.p_value >= GOOD_P_VALUE]
