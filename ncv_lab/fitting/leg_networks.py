@@ -150,13 +150,13 @@ def train_legs(
     if not any(jax.tree.leaves(trained_part(legs))):
         raise ValueError("there is nothing to train: the legs have no networks; make them with leg_network")
     _check_training(steps, learning_rate, batch_size)
-    which = trained_part(legs)
-    loss = _projected_loss
-    if not eliminate:
-        start = jnp.zeros((legs.shape[0] // 2 + 1, legs.n_functions))
-        legs = legs.with_weights(start)
-        which = eqx.tree_at(lambda part: part.weights, trained_part(legs), True)
+    if eliminate:
+        loss = _projected_loss
+        which = trained_part(legs)
+    else:
         loss = _plain_loss
+        legs = legs.with_weights(jnp.zeros((legs.shape[0] // 2 + 1, legs.n_functions)))
+        which = eqx.tree_at(lambda part: part.weights, trained_part(legs), True)
     nets, frozen = eqx.partition(legs, which)
     basis = decays(legs.shape[0], slowest)
     optimiser = optax.adam(optax.cosine_decay_schedule(learning_rate, steps))
