@@ -1,8 +1,8 @@
 """Bring everything made from the notebooks in step with them: `python tools/sync.py [--check]`.
 
-The notebooks are cleaned and exported to ncv_lab/*.py; index.ipynb gets its table of chapters and becomes README.md.
-All of it happens in a copy: without --check what differs is brought back, with --check it is only listed and the exit
-code is 1.
+The notebooks are cleaned and exported to ncv_lab/*.py; index.ipynb gets its table of chapters and becomes README.md;
+the worksheet of the class is made from its solutions. All of it happens in a copy: without --check what differs is
+brought back, with --check it is only listed and the exit code is 1.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from nbdev.clean import nbdev_clean
 from nbdev.doclinks import nbdev_export
 
 import readme
+import worksheet
 
 # the plain functions: the commands would read this script's arguments
 clean, export = nbdev_clean.__wrapped__, nbdev_export.__wrapped__
@@ -45,6 +46,8 @@ def make(root):
     with contextlib.chdir(root):
         if has_index:
             readme.write_chapters()
+        if (worksheet.FOLDER / "solutions.ipynb").exists():
+            worksheet.write()
         clean()
         export()
         if has_index:
