@@ -6,6 +6,8 @@
 __all__ = ['default_method', 'fit_data_steps', 'fit_steps', 'fit_data', 'fit']
 
 # %% ../../nbs/fitting/13_fit.ipynb #85595b9a
+import hashlib
+import os
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,10 +23,12 @@ from ..fields.neural import divide
 from .adam import Adam
 from .data import Data
 from .least_squares import LeastSquares
-from .result import Fit, Method, Strategy
+from .result import Fit, Method, Strategy, fit_from_parts
 from .variable_projection import VariableProjection
 from ..sampling.ensemble import Ensemble
 from ..theory.action import Theory
+from ..utils.checkpoint import Checkpoint, identity
+from ..utils.files import pack
 
 # %% ../../nbs/fitting/13_fit.ipynb #a177a6ad
 def default_method(field: VectorField) -> Method:
@@ -83,13 +87,24 @@ def fit_data_steps(
     method: Any = None,
     key: PRNGKeyArray | None = None,
     resume: Fit | None = None,
+    checkpoint: str | os.PathLike | None = None,
 ) -> Iterator[Fit]:
     """As `fit_steps`, for `Data` that are measured already."""
     _check_request(field, method, resume)
     _check_enough(data)
+    if not isinstance(field, Strategy):
+        _check_field(field, data.theory)
+    if checkpoint is None:
+        return _run(field, data, method, key, resume)
+    if resume is not None:
+        raise ValueError("give resume or checkpoint, not both: a checkpoint knows where to go on")
+    return _run_with_checkpoint(checkpoint, field, data, method, key)
+
+
+def _run(field: Any, data: Data, method: Any, key: PRNGKeyArray | None, resume: Fit | None) -> Iterator[Fit]:
+    """The fits of a strategy, or of a method and a field."""
     if isinstance(field, Strategy):
         return field.run(data)
-    _check_field(field, data.theory)
     chosen = default_method(field) if method is None else method
     return chosen.run(field, data, key=key, resume=resume)
 
@@ -103,6 +118,7 @@ def fit_steps(
     method: Any = None,
     key: PRNGKeyArray | None = None,
     resume: Fit | None = None,
+    checkpoint: str | os.PathLike | None = None,
 ) -> Iterator[Fit]:
     """The fit as a generator: a `Fit` at every check, each the best so far; the last one is the result.
 
@@ -110,7 +126,46 @@ def fit_steps(
     """
     _check_request(field, method, resume)
     data = Data.measure(theory, observable, ensemble)
-    return fit_data_steps(field, data, method=method, key=key, resume=resume)
+    return fit_data_steps(field, data, method=method, key=key, resume=resume, checkpoint=checkpoint)
+
+# %% ../../nbs/fitting/13_fit.ipynb #chk-f2
+def _request(field: Any, data: Data, method: Any, key: PRNGKeyArray | None) -> dict[str, Any]:
+    """What a fit is asked for: the `request` of its checkpoint. Raises `TypeError` for a field that cannot be saved."""
+    pack(field)
+    places = np.stack([data.chain, data.draw], axis=1).astype(np.int64)
+    configs = hashlib.blake2b(data.fingerprints.tobytes() + places.tobytes(), digest_size=16)
+    some = slice(0, None, max(1, len(data.values) // 10))
+    return {
+        "work": "fit",
+        "configurations": configs.hexdigest(),
+        "theory": identity(data.theory, lambda: {"gradient": np.asarray(data.dS[some])}),
+        "observable": {"labels": data.labels, "values": np.asarray(data.values[some])},
+        "field": field,
+        "method": identity(method),
+        "key": key,
+    }
+
+
+def _run_with_checkpoint(
+    path: str | os.PathLike, field: Any, data: Data, method: Any, key: PRNGKeyArray | None
+) -> Iterator[Fit]:
+    """As `_run`; it goes on from the file `path`, and writes there where it stands."""
+    file = Checkpoint(path, _request(field, data, method, key))
+    parts = file.load()
+    before = None
+    if parts is not None:
+        given = {"theory": data.theory, "observable": data.observable, "method": method or parts["method"]}
+        before = fit_from_parts(parts, path, **given)
+    if before is not None and before.status not in ("running", "interrupted"):
+        yield before
+        return
+    last = None
+    for last in _run(field, data, method, key, before):
+        if last.status == "running" and last.state is not None and file.is_due:
+            file.save(last.parts())
+        yield last
+    if last is not None:
+        file.save(last.parts())
 
 # %% ../../nbs/fitting/13_fit.ipynb #9832626c
 def fit_data(
@@ -120,10 +175,11 @@ def fit_data(
     method: Any = None,
     key: PRNGKeyArray | None = None,
     resume: Fit | None = None,
+    checkpoint: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> Fit:
     """As `fit`, for `Data` that are measured already; a solved fit keeps its features for whoever needs them next."""
-    steps = fit_data_steps(field, data, method=method, key=key, resume=resume)
+    steps = fit_data_steps(field, data, method=method, key=key, resume=resume, checkpoint=checkpoint)
     n_steps = _number_of_steps(field, method)
     result = None
     with tqdm(total=n_steps, disable=not (progress and n_steps), unit="step", leave=False) as bar:
@@ -181,6 +237,7 @@ def fit(
     method: Any = None,
     key: PRNGKeyArray | None = None,
     resume: Fit | None = None,
+    checkpoint: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> Fit:
     """Fit the control variate of `field` to `observable` on `ensemble`: minimise the variance of O - f.
@@ -197,17 +254,24 @@ def fit(
             needs a `key`), `VariableProjection(...)`, or an object of your own with a method `run`.
         key: for methods that draw random numbers.
         resume: an earlier fit to the same configurations, to go on from.
+        checkpoint: a file in which the fit writes down where it stands. If it is killed, the same call goes on from
+            there, to the same fit, bit for bit. What is solved at once is written down at its end.
         progress: whether to show a progress bar.
 
     Returns:
         The fit.
 
     Raises:
-        TypeError: for a field, method, theory, observable or ensemble of the wrong kind.
-        ValueError: if they do not belong together, or if there are fewer than 10 configurations.
+        TypeError: for a field, method, theory, observable or ensemble of the wrong kind, or for a field that cannot be
+            saved in a `checkpoint`.
+        ValueError: if they do not belong together, if there are fewer than 10 configurations, or if `checkpoint` is
+            damaged or belongs to another fit.
+        OSError: if `checkpoint` cannot be written.
     """
     _check_request(field, method, resume)
     data = Data.measure(theory, observable, ensemble)
     _warn_of_constants(data)
-    result = fit_data(field, data, method=method, key=key, resume=resume, progress=progress)
+    result = fit_data(
+        field, data, method=method, key=key, resume=resume, checkpoint=checkpoint, progress=progress
+    )
     return replace(result, features=None, left=None)

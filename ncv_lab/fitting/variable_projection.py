@@ -185,7 +185,8 @@ class VariableProjection(Method):
             field: a field with networks inside, such as `NeuralSchwingerDyson`.
             data: the configurations.
             key: draws the times of each step.
-            resume: an earlier fit, from whose networks the training goes on.
+            resume: an earlier fit. One that was interrupted, by a method with the same numbers, goes on where it
+                stopped, to the same result with the same `key`; otherwise a new training begins with its networks.
 
         Raises:
             TypeError: for a field without networks, or one that is not linear in its other weights.
@@ -197,7 +198,17 @@ class VariableProjection(Method):
                 f"this {type(field).__name__} has none: use LeastSquares or Adam"
             )
         unsolved: Any = field.with_weights(None)
-        return _train(self, unsolved, data, jax.random.key(0) if key is None else key)
+        interrupted = resume if resume is not None and _can_go_on(self, resume, data) else None
+        return _train(self, unsolved, data, jax.random.key(0) if key is None else key, interrupted)
+
+
+def _can_go_on(method: VariableProjection, fit: Fit, data: Data) -> bool:
+    """Whether a fit was interrupted and holds all that the training needs to go on to the same result."""
+    if fit.status not in ("running", "interrupted") or "leaves" not in (fit.state or {}):
+        return False
+    names = ("steps", "learning_rate", "times_a_step", "ridge", "folds", "validation", "check_every", "decay_rates")
+    same = all(getattr(fit.method, name, None) == getattr(method, name) for name in names)
+    return same and np.array_equal(fit.seen, data.seen)
 
 # %% ../../nbs/fitting/09_variable_projection.ipynb #7057908f
 def _project(method: VariableProjection, solved: list, neural: SumField, data: Data) -> Projection:
@@ -261,7 +272,10 @@ class Check(NamedTuple):
         return bool(np.isfinite([self.train_ratio, self.validation_ratio]).all())
 
 
-def _train(method: VariableProjection, field: SumField, data: Data, key: PRNGKeyArray) -> Iterator[Fit]:
+def _train(
+    method: VariableProjection, field: SumField, data: Data, key: PRNGKeyArray, interrupted: Fit | None = None
+) -> Iterator[Fit]:
+    """The fits of a training that begins with the networks of `field`, or goes on where `interrupted` stopped."""
     begin = time.perf_counter()
     solver = LeastSquares(decay_rates=method.decay_rates)
     aside = validation_rows(data, method.validation)
@@ -274,25 +288,33 @@ def _train(method: VariableProjection, field: SumField, data: Data, key: PRNGKey
     optimiser = ADAM if method.optimiser is None else optax.with_extra_args_support(method.optimiser)
     rate = optax.cosine_decay_schedule(method.learning_rate, method.steps)
     memory = optimiser.init(nets)
-    loss = np.nan
+    loss: Any = np.nan
     best: Fit | None = None
     history: list[Check] = []
     idle_checks = 0
+    first = 0
+    if interrupted is not None:
+        (nets, memory), history, best, idle_checks = _take_up(interrupted, (nets, memory))
+        first = history[-1].step
+        begin -= interrupted.wall_time
 
-    for step in range(method.steps + 1):
+    for step in range(first, method.steps + 1):
         if step % method.check_every == 0 or step == method.steps:
-            (fit,) = solver.run(SumField(*solved, *eqx.combine(nets, frozen).fields), inside)
-            ratio = _ratio(fit, outside)
-            check = Check(step, float(loss), _geometric_mean(fit.train_ratio), _geometric_mean(ratio))
-            if best is None or check.validation_ratio > 1.001 * max(old.validation_ratio for old in history):
-                best = replace(fit, validation_ratio=ratio, state={"step": step}, features=None)
-                idle_checks = 0
-            else:
-                idle_checks += 1
-            history.append(check)
-            assert best is not None
-            yield _report(method, best, data, history, "running", time.perf_counter() - begin)
-            if step == method.steps or idle_checks == method.patience or not check.is_finite:
+            if not history or history[-1].step < step:
+                (fit,) = solver.run(SumField(*solved, *eqx.combine(nets, frozen).fields), inside)
+                ratio = _ratio(fit, outside)
+                check = Check(step, float(loss), _geometric_mean(fit.train_ratio), _geometric_mean(ratio))
+                if best is None or check.validation_ratio > 1.001 * max(old.validation_ratio for old in history):
+                    best = replace(fit, validation_ratio=ratio, state={"step": step}, features=None)
+                    idle_checks = 0
+                else:
+                    idle_checks += 1
+                history.append(check)
+                assert best is not None
+                leaves = [np.asarray(leaf) for leaf in jax.tree.leaves((nets, memory))]
+                report = _report(method, best, data, history, "running", time.perf_counter() - begin)
+                yield replace(report, state={"step": step, "leaves": leaves, "idle_checks": idle_checks})
+            if step == method.steps or idle_checks == method.patience or not history[-1].is_finite:
                 break
         columns = jax.random.permutation(jax.random.fold_in(key, step), len(data.times))[: method.times_a_step]
         scale = jnp.asarray(1.0 if method.optimiser else -rate(step), float)
@@ -303,6 +325,22 @@ def _train(method: VariableProjection, field: SumField, data: Data, key: PRNGKey
     best = replace(best, control=fit.control, diagnostics=fit.diagnostics, features=fit.features)
     status = "finished" if history[-1].step == method.steps else "stopped early"
     yield _report(method, best, data, history, status, time.perf_counter() - begin)
+
+
+def _take_up(fit: Fit, state: tuple[Any, Any]) -> tuple[tuple[Any, Any], list[Check], Fit, int]:
+    """The state, the history, the best fit and the idle checks of a training that was interrupted.
+
+    `state` is that of a new training, (networks, memory of the optimiser). Raises `ValueError` if the stored one has
+    another shape.
+    """
+    leaves, tree = jax.tree.flatten(state)
+    stored = [jnp.asarray(leaf) for leaf in fit.state["leaves"]]
+    if [leaf.shape for leaf in map(jnp.asarray, leaves)] != [leaf.shape for leaf in stored]:
+        raise ValueError("the fit to resume was made with networks of another size, or with another optimiser")
+    columns = zip(*(fit.history[name] for name in Check._fields), strict=True)
+    history = [Check(int(step), *(float(number) for number in numbers)) for step, *numbers in columns]
+    best = replace(fit, state={"step": fit.diagnostics["best_step"]})
+    return jax.tree.unflatten(tree, stored), history, best, fit.state["idle_checks"]
 
 
 def _geometric_mean(ratios: np.ndarray) -> float:

@@ -22,7 +22,8 @@ from .autocorrelation import SlowModes, drift, tau_int
 from ..theory.action import FunctionTheory, Phi4, Theory, warn_of_axes
 from ..theory.observables import measure
 from ..utils.checks import check_configs, shape_in_words
-from ..utils.files import atomic_write, pack, unpack
+from ..utils.files import pack, unpack
+from ..utils.hdf5 import check_hdf5, has_signature, read_array, write_hdf5
 
 # %% ../../nbs/sampling/02_ensemble.ipynb #4b7c9002
 def _faults(name: str, series: np.ndarray, tau: float, error: float) -> list[str]:
@@ -269,7 +270,8 @@ class Ensemble:
     def save(self, path: str | os.PathLike) -> None:
         """Write the HDF5 file `path`, atomically; `load_ensemble` reads it, and the chains can be continued from it.
 
-        Raises `FileNotFoundError` if the folder does not exist.
+        Raises `FileNotFoundError` if the folder does not exist, and `OSError` if the file cannot be written, for
+        example because the disk is full; an old file is unchanged then.
         """
         try:
             theory, theory_arrays = pack(self.theory)
@@ -286,7 +288,7 @@ class Ensemble:
             "name": self.name,
             **{name: getattr(self, name) for name in _NUMBERS},
         }
-        with atomic_write(path) as temporary, h5py.File(temporary, "w") as file:
+        with write_hdf5(path) as file:
             file.attrs["ncv_lab"] = json.dumps(header)
             file["configs"] = self.configs
             if self.seed is not None:
@@ -344,16 +346,19 @@ class _Content(NamedTuple):
 
 def _read(path: str | os.PathLike) -> _Content:
     """The content of an HDF5 file, unchecked. Raises `ValueError` if it is damaged."""
+    if not has_signature(path):
+        raise ValueError(f"{path} is not a complete HDF5 file (it begins otherwise); was it cut short?")
+    check_hdf5([path])
     try:
         with h5py.File(path, "r") as file:
             return _Content(
                 header=json.loads(file.attrs.get("ncv_lab", "{}")),
-                configs=file["configs"][()] if "configs" in file else None,
-                seed=file["seed"][()] if "seed" in file else None,
-                theory={name: np.asarray(item) for name, item in file.get("theory", {}).items()},
-                sampler={name: np.asarray(item) for name, item in file.get("sampler", {}).items()},
+                configs=read_array(file, "configs") if "configs" in file else None,
+                seed=read_array(file, "seed") if "seed" in file else None,
+                theory={name: read_array(file, f"theory/{name}") for name in file.get("theory", {})},
+                sampler={name: read_array(file, f"sampler/{name}") for name in file.get("sampler", {})},
             )
-    except (OSError, KeyError, json.JSONDecodeError) as error:
+    except Exception as error:  # of a damaged file h5py raises errors of many kinds
         raise ValueError(f"{path} is not a complete HDF5 file ({error}); was it cut short?") from error
 
 # %% ../../nbs/sampling/02_ensemble.ipynb #b38911b3
@@ -371,9 +376,20 @@ def load_ensemble(path: str | os.PathLike, theory: Theory | None = None) -> Ense
     """
     if not Path(path).is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    header, configs, seed, theory_arrays, sampler_arrays = _read(path)
-    if header.get("kind") != "ensemble" or configs is None:
-        raise ValueError(f"{path} does not hold an ensemble written by ncv_lab (found {header.get('kind')!r})")
+    content = _read(path)
+    found = content.header.get("kind") if isinstance(content.header, dict) else content.header
+    if found != "ensemble" or content.configs is None:
+        raise ValueError(f"{path} does not hold an ensemble written by ncv_lab (found {found!r:.80})")
+    try:
+        return _ensemble_of(content, theory, path)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path} is damaged: its header is not that of an ensemble ({error!r:.200})") from error
+
+
+def _ensemble_of(content: _Content, theory: Theory | None, path: str | os.PathLike) -> Ensemble:
+    """The ensemble of what a file holds; the arguments of `load_ensemble` come first in messages."""
+    header, configs, seed, theory_arrays, sampler_arrays = content
+    assert configs is not None
     if theory is None and header["theory"] is None:
         raise ValueError(
             f"the theory {header['name']!r} of {path} is a Python function and not in the file; "
@@ -381,7 +397,14 @@ def load_ensemble(path: str | os.PathLike, theory: Theory | None = None) -> Ense
         )
     if theory is None:
         theory = unpack(header["theory"], theory_arrays)
+    if not isinstance(theory, Theory):
+        raise TypeError(f"theory must be a Theory such as Phi4(shape, m2, lam), got {type(theory).__name__}")
     _check_stored_shape(header, theory, path)
+    if configs.dtype.kind != "f" or configs.ndim < 2 or configs.shape[2:] != tuple(theory.shape) or not configs.size:
+        raise ValueError(
+            f"{path} is damaged: its configurations are an array of type {configs.dtype} and shape {configs.shape}; "
+            f"expected real numbers of shape (chain, draw, *{tuple(theory.shape)})"
+        )
     numbers = {name: header[name] for name in _NUMBERS}
     sampler = unpack(header["sampler"], sampler_arrays)
     return Ensemble(configs, theory, seed=seed, sampler=sampler, **numbers)

@@ -10,6 +10,7 @@ import ncv_lab as ncv
 from ncv_lab.fitting.fit import default_method
 from ncv_lab.fitting.ridge import held_out_variance, moments
 from ncv_lab.fitting.variable_projection import held_out
+from ncv_lab.utils.checkpoint import Checkpoint
 
 SHAPE = (6, 4)
 THEORY = ncv.Phi4(SHAPE, 0.1, 24.0)
@@ -82,6 +83,22 @@ def test_saved_loaded_and_resumed(halves, tmp_path):
     method = ncv.VariableProjection(2, check_every=2)
     more = ncv.fit(net(seed=2), THEORY, ncv.Correlator(), train, method=method, resume=loaded, progress=False)
     np.testing.assert_allclose(more.history["validation_ratio"][0], fit.history["validation_ratio"][-1], rtol=1e-6)
+
+
+def test_killed_and_gone_on_to_the_same_weights(halves, tmp_path, monkeypatch):
+    monkeypatch.setattr(Checkpoint, "is_due", True)
+    args = (net(), THEORY, ncv.Correlator(), halves[0])
+    options = {"method": ncv.VariableProjection(6, check_every=2), "key": jax.random.key(3)}
+    whole = ncv.fit(*args, progress=False, **options)
+    for stop in (1, 0):
+        for i, _ in enumerate(ncv.fit_steps(*args, checkpoint=tmp_path / "c", **options)):
+            if i == stop:
+                break
+    again = ncv.fit(*args, checkpoint=tmp_path / "c", progress=False, **options)
+    leaves = [jax.tree.leaves((fit.control, fit.history)) for fit in (again, whole)]
+    for a, b in zip(*leaves, strict=True):
+        np.testing.assert_array_equal(a, b)
+    assert (again.status, repr(again.diagnostics)) == (whole.status, repr(whole.diagnostics))
 
 
 def test_networks_inside_are_trained_by_default():
