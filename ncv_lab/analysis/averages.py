@@ -81,6 +81,8 @@ class Average:
         seed: of the ensemble.
         inflation: the factor in the error for what the fits of the folds share, None if nothing was cross-fitted.
         replicates: the means without each block of a jackknife that repeated the fits, else None.
+        replicas: the names of the chains, or None for r00000, r00001, ...
+        trajectories: the numbers of the trajectories, (chain, draw), or None for 1, 2, 3, ...
     """
 
     theory: Theory
@@ -95,6 +97,8 @@ class Average:
     seed: Any = None
     inflation: Numbers | None = None
     replicates: np.ndarray | None = None
+    replicas: tuple[str, ...] | None = None
+    trajectories: np.ndarray | None = None
 
     @property
     def fluctuations(self) -> np.ndarray:
@@ -126,8 +130,13 @@ class Average:
         return mean_covariance(columns(self.fluctuations), error)
 
     def to_pyerrors(self, name: str = "ensemble") -> list:
-        """A list of `pyerrors.Obs` with their Monte Carlo history, one for each label, the Gamma method applied."""
-        observables = to_obs(columns(self.fluctuations), name)
+        """A list of `pyerrors.Obs` with their Monte Carlo history, one for each label, the Gamma method applied.
+
+        The chains are replicas of the ensemble `name`, and the numbers of their trajectories are the `idl`. So
+        observables of the same configurations that were made elsewhere are correlated with these as they should be.
+        """
+        samples = columns(self.fluctuations)
+        observables = to_obs(samples, name, replicas=self.replicas, trajectories=self.trajectories)
         for obs in observables:
             obs.gamma_method()
         return observables
@@ -172,6 +181,8 @@ class Estimate(Average):
         *,
         errors: str = "gamma",
         influence: np.ndarray | None = None,
+        replicas: tuple[str, ...] | None = None,
+        trajectories: np.ndarray | None = None,
         **more: Any,
     ) -> "Estimate":
         """The estimate of the mean of some samples.
@@ -185,6 +196,8 @@ class Estimate(Average):
             errors: "gamma" or "jackknife".
             influence: what each configuration adds to the mean through the fits of others, of the shape of the
                 samples; None where nothing was cross-fitted.
+            replicas: the names of the chains.
+            trajectories: the numbers of the trajectories, (chain, draw).
             more: further fields of the estimate.
 
         Returns:
@@ -198,6 +211,10 @@ class Estimate(Average):
         inside = slice(draws[0], draws[-1] + 1)
         chains = here.any(axis=1)
         samples = samples[chains][:, inside]
+        if replicas is not None:
+            replicas = tuple(replicas[chain] for chain in np.flatnonzero(chains))
+        if trajectories is not None:
+            trajectories = trajectories[chains][:, inside]
         inflation = None
         if influence is not None:
             inflation = shared(samples, influence[chains][:, inside])
@@ -209,6 +226,8 @@ class Estimate(Average):
             inflation=inflation,
             value=np.nanmean(samples, axis=(0, 1))[()],
             method=found.method,
+            replicas=replicas,
+            trajectories=trajectories,
             **in_form(samples, found),
             **more,
         )

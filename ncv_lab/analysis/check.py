@@ -28,7 +28,7 @@ from ..fields.local_functions import Polynomials
 from ..fields.schwinger_dyson import Contact, Direct
 from ..fields.smearing import Shell, Smearing
 from ..sampling.autocorrelation import SlowModes, drift, tau_int
-from ..sampling.ensemble import Ensemble
+from ..sampling.ensemble import Ensemble, Places
 from ..theory.action import Phi4, Theory
 from ..theory.conventions import to_kappa
 from ..theory.lattice import laplacian
@@ -346,13 +346,14 @@ class Repeats(NamedTuple):
 
 def repeats(ensemble: Ensemble) -> Repeats:
     """Count the equal configurations of an ensemble."""
-    hashes = ensemble.fingerprints().reshape(ensemble.n_chains, ensemble.n_draws)
+    hashes = ensemble.fingerprints()
+    chain = ensemble.places.chain
     is_new = np.ones(hashes.shape, dtype=bool)
-    is_new[:, 1:] = hashes[:, 1:] != hashes[:, :-1]
-    first_of_run = np.flatnonzero(is_new.reshape(-1))
+    is_new[1:] = (hashes[1:] != hashes[:-1]) | (chain[1:] != chain[:-1])
+    first_of_run = np.flatnonzero(is_new)
     lengths = np.diff(np.append(first_of_run, hashes.size))
     rejected = int(hashes.size - len(lengths))
-    copies = len(lengths) - len(np.unique(hashes.reshape(-1)[first_of_run]))
+    copies = len(lengths) - len(np.unique(hashes[first_of_run]))
     longest = int(lengths.max())
     others = rejected - (longest - 1)
     fraction = max(0.3, others / max(hashes.size - longest, 1))
@@ -452,15 +453,19 @@ class ActionTest:
         return self.sigma < 3
 
 # %% ../../nbs/analysis/07_check.ipynb #51a295a1
-def check_action(theory: Theory, configs: Float[np.ndarray, "chain draw ..."]) -> ActionTest | None:
-    """Test the identities on configurations (chain, draw, *theory.shape).
+def check_action(
+    theory: Theory, configs: Float[np.ndarray, "n ..."], places: Places | None = None
+) -> ActionTest | None:
+    """Test the identities on configurations (chain, draw, *theory.shape), or (n, *theory.shape) with their `places`.
 
     Returns None if there are fewer than 10 different bins, or too few for the parameters of the theory.
     """
-    n_chains, n_draws = configs.shape[:2]
     flat = configs.reshape(-1, *theory.shape)
     numbers = np.asarray(map_cores(Moments(theory), flat))
-    rows = numbers.reshape(n_chains, n_draws, *numbers.shape[1:])
+    if places is None:
+        rows = numbers.reshape(*configs.shape[:2], *numbers.shape[1:])
+    else:
+        rows = places.on_grid(numbers)
     bins = in_bins(rows[..., :-1])
     names = parameters(theory)
     n_different = len(np.unique(bins.values[:, 0, 0]))
@@ -667,11 +672,12 @@ def check(ensemble: Ensemble, theory: Theory | None = None) -> Check:
     if n_bad:
         return Check(*numbers, n_bad, {}, {}, None, None)
     modes = SlowModes(theory)
-    values = measure(modes, ensemble.configs, theory)
+    values = ensemble.in_chains(measure(modes, ensemble.flat, theory))
     series = {label: values[..., i] for i, label in enumerate(modes.labels(theory.shape))}
     drifts = {label: worst_drift(one) for label, one in series.items()}
-    taus = {label: tau_int(one) for label, one in series.items()}
-    return Check(*numbers, 0, drifts, taus, repeats(ensemble), check_action(theory, ensemble.configs))
+    taus = {label: tau_int(one, missing=not ensemble.is_even) for label, one in series.items()}
+    places = None if ensemble.is_even else ensemble.places
+    return Check(*numbers, 0, drifts, taus, repeats(ensemble), check_action(theory, ensemble.configs, places))
 
 
 def _count_bad(theory: Theory, configs: Float[np.ndarray, "n ..."]) -> int:

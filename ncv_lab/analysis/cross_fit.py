@@ -77,36 +77,43 @@ def _new_to(fit: Fit, data: Data) -> Bool[np.ndarray, "chain draw"]:
     the fit has seen in any of them, and a gap beside the draws of the training set. If that is more than a quarter of
     the draws, because trajectories were rejected many times in a row, only the gap is left out.
     """
-    seen = np.isin(data.fingerprints, fit.seen).reshape(data.n_chains, -1)
-    marks = data.fingerprints.reshape(seen.shape)
+    grid = data.on_grid(np.isin(data.fingerprints, fit.seen).astype(float))
+    seen = grid == 1
+    absent = np.isnan(grid)
     # A chain may consist of repetitions of one training configuration; then it is not a chain of that set.
-    several = (marks != marks[:, :1]).any(axis=1)
+    _, first, row = np.unique(data.chain, return_index=True, return_inverse=True)
+    several = np.bincount(row, data.fingerprints != data.fingerprints[first][row]) > 0
     single_draws = seen.shape[1] == 1 and np.isin(fit.seen, data.fingerprints).all()
-    others = ~(seen.all(axis=1) & (several | single_draws))
+    others = ~((seen | absent).all(axis=1) & (several | single_draws))
     new = np.zeros_like(seen)
     if others.any():
-        of_training_set = seen[others].all(axis=0)
+        vacant = absent[others].all(axis=0)
         touched = seen[others].any(axis=0)
-        left_out = _with_gap(of_training_set, touched, data)
-        if (touched & ~of_training_set).sum() <= (~of_training_set).sum() // 4:
+        of_training_set = touched & (seen | absent)[others].all(axis=0)
+        left_out = _with_gap(of_training_set, touched, vacant, data)
+        if (touched & ~of_training_set).sum() <= (~of_training_set & ~vacant).sum() // 4:
             left_out |= touched
         new[others] = ~left_out
-    return new
+    return new & ~absent
 
 
 def _with_gap(
-    of_training_set: Bool[np.ndarray, " draw"], touched: Bool[np.ndarray, " draw"], data: Data
+    of_training_set: Bool[np.ndarray, " draw"],
+    touched: Bool[np.ndarray, " draw"],
+    vacant: Bool[np.ndarray, " draw"],
+    data: Data,
 ) -> Bool[np.ndarray, " draw"]:
     """The draws of the training set, and a gap of two tau_int on either side of it.
 
-    They must be one block. They may also lie just before the first draw, or just behind the last one, which is then
-    `touched`: some chain repeats a configuration of the training set there.
+    They must be one block; `vacant` marks draws that are missing in all chains. They may also lie just before the
+    first draw, or just behind the last one, which is then `touched`: some chain repeats a configuration of the
+    training set there.
     """
     slowest = slowest_tau(columns(data.in_chains(data.values)))
-    gap = min(int(np.ceil(2 * slowest)), (~of_training_set).sum() // 4)
+    gap = min(int(np.ceil(2 * slowest)), (~of_training_set & ~vacant).sum() // 4)
     draws = np.flatnonzero(of_training_set)
     found = of_training_set.copy()
-    if draws.size and draws[-1] - draws[0] + 1 == draws.size:
+    if draws.size and (of_training_set | vacant)[draws[0] : draws[-1] + 1].all():
         found[max(draws[0] - gap, 0) : draws[-1] + 1 + gap] = True
     if not draws.size and touched[0]:
         found[:gap] = True
@@ -122,10 +129,19 @@ def _in_ranges(numbers: np.ndarray) -> str:
     return ", ".join(words) if len(words) < 6 else f"{', '.join(words[:4])}, ..., {words[-1]}"
 
 
-def _warn_of_seen(seen: Bool[np.ndarray, " n"], new: Bool[np.ndarray, "chain draw"]) -> None:
+def _rows_of(grid: Bool[np.ndarray, "chain draw"], data: Data) -> Bool[np.ndarray, " n"]:
+    """The entries of an array (chain, draw) that belong to the configurations of some data, (n,)."""
+    if data.even:
+        return grid.reshape(-1)
+    _, row = np.unique(data.chain, return_inverse=True)
+    return grid[row, data.draw - data.draw.min()]
+
+
+def _warn_of_seen(seen: Bool[np.ndarray, " n"], new: Bool[np.ndarray, "chain draw"], data: Data) -> None:
     """Say what is left out of an average because a fit has seen it."""
     chains = new.any(axis=1)
-    draws = np.flatnonzero(~new[chains].all(axis=0))
+    absent = np.isnan(data.on_grid(np.zeros(data.n_configs)))
+    draws = np.flatnonzero(~(new | absent)[chains].all(axis=0))
     parts = []
     if not chains.all():
         parts.append(f"chains {_in_ranges(np.flatnonzero(~chains))}")
@@ -137,7 +153,7 @@ def _warn_of_seen(seen: Bool[np.ndarray, " n"], new: Bool[np.ndarray, "chain dra
         f"the same draws of each chain, whether their trajectories were accepted or not. {new.sum()} configurations "
         "are averaged"
     )
-    n_repeated = (seen & new.reshape(-1)).sum()
+    n_repeated = (seen & _rows_of(new, data)).sum()
     if n_repeated:
         text += (
             f", and {n_repeated} of them repeat the training set after many rejections in a row: to leave them out "
@@ -151,7 +167,7 @@ def from_fit(fit: Fit, data: Data, *, drop_seen: bool = True) -> ControlValues:
 
     Args:
         fit: a fit of the same observable in the same theory.
-        data: the configurations, the same number in each chain.
+        data: the configurations.
         drop_seen: whether those that the fit has seen are left out; the mean is biased if they are not.
 
     Returns:
@@ -176,14 +192,14 @@ def from_fit(fit: Fit, data: Data, *, drop_seen: bool = True) -> ControlValues:
         )
     elif seen.any():
         new = _new_to(fit, data)
-        used = new.reshape(-1)
+        used = _rows_of(new, data)
         if (seen & used).sum() >= 0.1 * used.sum():
             raise ValueError(
                 f"{seen.sum()} of {seen.size} configurations were used for the fit, and no draws are left without "
                 "them, because rejected trajectories repeat configurations; leave draws out behind the cut: "
                 "ensemble.split(n_configs, gap=...)"
             )
-        _warn_of_seen(seen, new)
+        _warn_of_seen(seen, new, data)
     seconds = time.perf_counter() - start
     return ControlValues(values, used, origin, fits=(fit,), fitting=fit.wall_time, evaluating=seconds)
 
@@ -198,8 +214,11 @@ class Fold(NamedTuple):
 def folds_of(data: Data, folds: int, gap: int) -> list[Fold]:
     """The folds of cross-fitting: whole chains where there are enough of them, else blocks of draws with gaps.
 
+    Where chains are uneven, whole chains are dealt out so that the folds are of similar size. If one chain is so long
+    that its fold would be more than twice the mean, each chain is cut into as many blocks as there are folds.
+
     Args:
-        data: the configurations, the same number in each chain.
+        data: the configurations.
         folds: the number of folds, 2 or more.
         gap: how many draws on either side of a block of draws are left out of its fit.
 
@@ -211,6 +230,8 @@ def folds_of(data: Data, folds: int, gap: int) -> list[Fold]:
     """
     if isinstance(folds, bool) or not isinstance(folds, (int, np.integer)) or folds < 2:
         raise ValueError(f"folds = {folds!r} must be an integer of 2 or more")
+    if not data.even:
+        return _folds_of_uneven(data, folds, gap)
     chains = np.unique(data.chain)
     if len(chains) >= folds:
         return [_fold_of_chains(data, part) for part in np.array_split(chains, folds)]
@@ -227,6 +248,35 @@ def folds_of(data: Data, folds: int, gap: int) -> list[Fold]:
             )
         found.append(Fold(np.flatnonzero(np.isin(place, part)), fitted_on))
     return found
+
+
+def _folds_of_uneven(data: Data, folds: int, gap: int) -> list[Fold]:
+    """`folds_of` for chains that differ in length or have missing draws."""
+    chains, lengths = np.unique(data.chain, return_counts=True)
+    if len(chains) >= folds:
+        sizes = np.zeros(folds, dtype=int)
+        dealt: list[list[int]] = [[] for _ in range(folds)]
+        for place in np.argsort(-lengths, kind="stable"):  # the longest first, each to the smallest fold
+            smallest = int(np.argmin(sizes))
+            dealt[smallest].append(int(chains[place]))
+            sizes[smallest] += lengths[place]
+        if sizes.max() * folds <= 2 * sizes.sum():
+            return [_fold_of_chains(data, np.array(part)) for part in dealt]
+    fold = np.empty(data.n_configs, dtype=int)
+    near = np.zeros((folds, data.n_configs), dtype=bool)
+    for chain in chains:
+        rows = np.flatnonzero(data.chain == chain)
+        draw = data.draw[rows]
+        for number, part in enumerate(np.array_split(np.arange(len(rows)), folds)):
+            if part.size:
+                fold[rows[part]] = number
+                near[number, rows] = (draw >= draw[part[0]] - gap) & (draw <= draw[part[-1]] + gap)
+    if (3 * (~near).sum(axis=1) < data.n_configs).any():
+        raise ValueError(
+            f"{len(chains)} chains of {lengths.min()} to {lengths.max()} draws cannot be cut into {folds} folds with "
+            f"gaps of {gap}: a fit would have under a third of the draws; use longer chains or 3 to 10 folds"
+        )
+    return [Fold(np.flatnonzero(fold == number), np.flatnonzero(~near[number])) for number in range(folds)]
 
 
 def _fold_of_chains(data: Data, chains: np.ndarray) -> Fold:
@@ -277,7 +327,7 @@ def cross_fit(
     Where O is the same on all configurations there is nothing to fit, and f = 0.
 
     Args:
-        data: the configurations, the same number in each chain.
+        data: the configurations.
         field: a vector field, or a strategy.
         folds: the number of folds.
         method: the method of the fits, or None for the default of the field.
@@ -318,7 +368,7 @@ def cross_fit(
         evaluating += time.perf_counter() - start
     values[:, data.constant] = 0.0
     owed[:, data.constant] = 0.0
-    whole_chains = data.n_chains >= folds
+    whole_chains = not np.isin(data.chain[parts[0].held_out], data.chain[parts[0].fitted_on]).any()
     kind = "chains" if whole_chains else f"draws, gaps of {gap}"
     return ControlValues(
         values=values,

@@ -83,9 +83,18 @@ def _raw(theory: Theory | None, observable: Callable, ensemble: Ensemble, errors
     """The mean of O. It needs no gradients, so only the observable is measured."""
     start = time.perf_counter()
     theory, observable = check_parts(theory, observable, ensemble)
-    values = measure(observable, ensemble.configs, theory)
+    values = ensemble.in_chains(measure(observable, ensemble.flat, theory))
     seconds = _seconds(ensemble, time.perf_counter() - start)
-    return Estimate.from_samples(theory, observable, values, errors=errors, seed=ensemble.seed, seconds=seconds)
+    return Estimate.from_samples(
+        theory,
+        observable,
+        values,
+        errors=errors,
+        replicas=ensemble.replica_names,
+        trajectories=ensemble.in_chains(ensemble.places.trajectory),
+        seed=ensemble.seed,
+        seconds=seconds,
+    )
 
 
 def _seconds(ensemble: Ensemble, measuring: float) -> dict[str, float]:
@@ -96,7 +105,7 @@ def _seconds(ensemble: Ensemble, measuring: float) -> dict[str, float]:
 
 def _improved(data: Data, found: ControlValues, errors: str, seed: Any, seconds: dict[str, float]) -> Estimate:
     """The estimate with the control variate `found`, and the raw one of the same configurations inside it."""
-    options = {"errors": errors, "seed": seed}
+    options = {"errors": errors, "seed": seed, **data.history}
     # Configurations that take no part are NaN in the samples of an average.
     values = np.where(found.used[:, None], np.asarray(data.values), np.nan)
     improved = values - found.values
@@ -208,7 +217,15 @@ def bin_means(numbers: Float[np.ndarray, "chain draw ..."], tau: float) -> tuple
     bin_number, factor = bins_of(n_chains, n_draws, tau)
     counts = np.bincount(bin_number.reshape(-1))
     sums = np.zeros((len(counts), *numbers.shape[2:]))
-    np.add.at(sums, bin_number, numbers)
+    here = np.isfinite(numbers.reshape(n_chains, n_draws, -1)[..., 0])
+    if here.all():
+        np.add.at(sums, bin_number, numbers)
+    else:
+        # Draws are missing. Bins with less than half of the usual number of draws are left out.
+        counts = np.bincount(bin_number[here], minlength=len(counts))
+        np.add.at(sums, bin_number[here], numbers[here])
+        full = counts > np.median(counts[counts > 0]) / 2
+        sums, counts = sums[full], counts[full]
     return sums / counts.reshape(-1, *[1] * (sums.ndim - 1)), factor
 
 # %% ../../nbs/analysis/04_estimate.ipynb #7e6a10a1
@@ -216,10 +233,7 @@ def _warn_of_action(data: Data, too_far: float = 4.0) -> None:
     """Warn where the simplest identities of the action do not hold on its configurations."""
     n_axes = len(data.theory.lattice_shape)
     features = identity_features(np.asarray(data.phi), np.asarray(data.dS), n_axes)
-    n_draws = len(features) // data.n_chains
-    if n_draws * data.n_chains != len(features):
-        return
-    in_chains = features.reshape(data.n_chains, n_draws, 4)
+    in_chains = data.on_grid(features)
     means, factor = bin_means(in_chains, slowest_tau(in_chains))
     n_bins = len(means)
     if n_bins < 10:
@@ -241,7 +255,7 @@ def _warn_of_action(data: Data, too_far: float = 4.0) -> None:
 # %% ../../nbs/analysis/04_estimate.ipynb #6a68a605
 def _with_refits(result: Estimate, data: Data, control: Any, options: dict[str, Any]) -> Estimate:
     """`result` with errors from the jackknife that repeats the cross-fitting without each of 10 or more blocks."""
-    # Whole chains, or the same draws of all chains, so that the chains that are left have one length.
+    # Whole chains, or the same draws of all chains, so that even chains stay even.
     number = data.chain if data.n_chains >= 10 else data.draw
     names = np.unique(number)
     replicates = []

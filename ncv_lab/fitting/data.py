@@ -9,15 +9,16 @@ __all__ = ['Data', 'check_parts', 'validation_rows', 'evaluate', 'sigma_ratio']
 import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import equinox as eqx
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
-from jaxtyping import Array, Bool, Float, Int, UInt64
+from jaxtyping import Array, Bool, Float, Int, Shaped, UInt64
 
 from ..fields.control_variates import VectorField, control_variate_from_gradient
-from ..sampling.ensemble import Ensemble
+from ..sampling.ensemble import Ensemble, on_grid
 from ..theory.action import Theory, check_same_theory
 from ..theory.observables import Observable, check_observable, measure
 from ..utils.batching import map_configs, map_cores
@@ -41,6 +42,9 @@ class Data:
         chain: the number of the Markov chain of each, (n,).
         draw: the place of each in its chain, (n,).
         fingerprints: a hash of each configuration, (n,).
+        even: whether all chains were measured at the same draws, without gaps.
+        trajectory: the number of the trajectory of each, (n,), or None for draw + 1.
+        replicas: the name of each chain, or None.
     """
 
     theory: Theory
@@ -54,6 +58,9 @@ class Data:
     chain: Int[np.ndarray, " n"]
     draw: Int[np.ndarray, " n"]
     fingerprints: UInt64[np.ndarray, " n"]
+    even: bool = True
+    trajectory: Int[np.ndarray, " n"] | None = None
+    replicas: tuple[str, ...] | None = None
 
     @staticmethod
     def measure(theory: Theory | None, observable: Callable, ensemble: Ensemble) -> "Data":
@@ -87,9 +94,12 @@ class Data:
             phi=phi,
             dS=jnp.asarray(dS),
             values=jnp.asarray(values.reshape(len(phi), -1)),
-            chain=np.repeat(np.arange(ensemble.n_chains), ensemble.n_draws),
-            draw=np.tile(np.arange(ensemble.n_draws), ensemble.n_chains),
+            chain=ensemble.places.chain,
+            draw=ensemble.places.draw,
             fingerprints=ensemble.fingerprints(),
+            even=ensemble.is_even,
+            trajectory=ensemble.places.trajectory,
+            replicas=ensemble.replica_names,
         )
 
     @property
@@ -112,10 +122,25 @@ class Data:
     def in_chains(self, numbers: Float[ArrayLike, "n ..."]) -> np.ndarray:
         """Numbers of all configurations, (n,) or (n, k), as (chain, draw), or (chain, draw, k) for a vector observable.
 
-        The chains must be of one length.
+        NaN marks the draws that are missing where chains are uneven.
         """
         form = () if self.scalar else (len(self.labels),)
-        return np.asarray(numbers).reshape(self.n_chains, -1, *form)
+        return self.on_grid(np.asarray(numbers).reshape(-1, *form))
+
+    def on_grid(self, numbers: Shaped[np.ndarray, "n ..."]) -> np.ndarray:
+        """Numbers of all configurations, (n, ...), as (chain, draw, ...), with NaN for draws that are missing."""
+        if self.even:
+            return numbers.reshape(self.n_chains, -1, *numbers.shape[1:])
+        return on_grid(numbers, self.chain, self.draw - self.draw.min())
+
+    @property
+    def history(self) -> dict[str, Any]:
+        """The names of the chains and the numbers of the trajectories, (chain, draw), as an average keeps them."""
+        names = None
+        if self.replicas is not None:
+            names = tuple(self.replicas[chain] for chain in np.unique(self.chain))
+        trajectories = self.draw + 1 if self.trajectory is None else self.trajectory
+        return {"replicas": names, "trajectories": self.on_grid(trajectories)}
 
     @property
     def seen(self) -> UInt64[np.ndarray, " n"]:
@@ -124,7 +149,9 @@ class Data:
 
     def select(self, rows: Bool[np.ndarray, " n"] | Int[np.ndarray, " m"]) -> "Data":
         """The data of some configurations, which a boolean array (n,) marks or an array of row numbers lists."""
-        names = ("phi", "dS", "values", "chain", "draw", "fingerprints")
+        names = ["phi", "dS", "values", "chain", "draw", "fingerprints"]
+        if self.trajectory is not None:
+            names.append("trajectory")
         chosen = {name: getattr(self, name)[rows] for name in names}
         return dataclasses.replace(self, **chosen)
 

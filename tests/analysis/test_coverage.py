@@ -19,11 +19,14 @@ def neural(shape):
     return ncv.NeuralSchwingerDyson(shape, 4, n_functions=3, key=jax.random.key(0))
 
 
-def pulls(extent, lam, n_chains, n_draws, control, times, *, n_ensembles=300, seed=0, **options):
+def pulls(extent, lam, n_chains, n_draws, control, times, *, n_ensembles=300, seed=0, sampling=None, **options):
     """The pulls (ensembles, times) of the raw and of the cross-fitted estimate, and the median sigma ratio."""
     theory, exact = ncv.Phi4((extent,), 0.1, lam), ncv.chain_correlator(extent, 0.1, lam)[times]
     n_all = n_ensembles * n_chains
-    everything = ncv.sample(theory, n_all * n_draws, jax.random.key(seed), n_chains=n_all, thin=6, progress=False)
+    how = {"n_chains": n_all, "thin": 6, "progress": False} | (sampling or {})
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # tau_int may be large on purpose
+        everything = ncv.sample(theory, n_all * n_draws, jax.random.key(seed), **how)
     corr, results = ncv.Correlator().at(times), []
     for chains in np.array_split(np.arange(n_all), n_ensembles):
         with warnings.catch_warnings():
@@ -50,6 +53,17 @@ ALL = [0, 1, 2, 3, 4]
 def test_pulls_are_unit_normal(n_chains, n_ensembles):
     linear = ncv.OddMLP((8,), depth=0, symmetric=True)
     raw, improved, ratio = pulls(8, 24.0, n_chains, 400 // n_chains, linear, ALL, n_ensembles=n_ensembles)
+    check(raw)
+    check(improved)
+    assert ratio.min() > 2.5
+
+
+@pytest.mark.slow
+def test_pulls_of_correlated_configurations():
+    """tau_int of about 10 draws; benchmarks/bench_pulls.py does it with 300 ensembles and more draws."""
+    short = {"thin": 1, "method": ncv.HMC(trajectory_length=0.3), "n_thermal": 300}
+    linear = ncv.OddMLP((8,), depth=0, symmetric=True)
+    raw, improved, ratio = pulls(8, 0.5, 4, 500, linear, [0, 4], n_ensembles=40, sampling=short)
     check(raw)
     check(improved)
     assert ratio.min() > 2.5
