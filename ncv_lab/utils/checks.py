@@ -66,9 +66,8 @@ def _as_array(configs: object, what: str) -> np.ndarray:
     except ValueError:
         shapes = [getattr(part, "shape", "no array") for part in configs]  # type: ignore[attr-defined]
         raise ValueError(
-            f"{what} is a list of {len(shapes)} arrays of different shapes, {shapes!s:.100}; all chains must have "
-            "the same number of draws: cut them to the shortest, np.stack([chain[-n:] for chain in chains]), or make "
-            "an ensemble of each"
+            f"{what} is a list of {len(shapes)} arrays of different shapes, {shapes!s:.100}; chains may differ in "
+            "length only: a list of arrays (draw, *shape) with one shape"
         ) from None
 
 

@@ -44,7 +44,7 @@ def small_data(n_chains, n_draws):
     "Data of which only the chains and the draws matter."
     n = n_chains * n_draws
     zeros = {name: jnp.zeros((n, *shape)) for name, shape in {"phi": (6, 4), "dS": (6, 4), "values": (1,)}.items()}
-    places = {"chain": np.arange(n) // n_draws, "draw": np.arange(n) % n_draws}
+    places = {"chain": np.arange(n) // n_draws, "draw": np.arange(n) % n_draws, "trajectory": None}
     fingerprints = np.arange(n, dtype=np.uint64)
     any_data = Data.measure(THEORY, ncv.MeanSquare(), ensemble(2, 5))
     return dataclasses.replace(any_data, **zeros, **places, fingerprints=fingerprints)
