@@ -29,7 +29,7 @@ QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo paper test coverage browser lab bench bench-panel bench-reduction book pictures docs export readme lint lock clean distclean
+.PHONY: help demo paper test coverage browser lab bench bench-panel bench-reduction book pictures front-page docs export readme lint lock clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -78,6 +78,9 @@ book: $(DEV) ## run the chapters and store what they show; NOTEBOOK=nbs/theory/0
 
 pictures: export ## the pictures of the lessons, drawn by their panels; LESSON=sampler for one
 	$(BIN)/python tools/panel_pictures.py $(LESSON)
+
+front-page: $(DEV) ## the picture of the front page of the documentation (about a minute)
+	$(BIN)/python tools/front_page.py
 
 docs: $(DEV) ## the documentation, in docs/_build/html
 	rm -rf docs/_build

@@ -8,6 +8,7 @@ __all__ = ['Say', 'SYMMETRIC', 'SHARED', 'COMMANDS', 'Command', 'parser', 'main'
 # %% ../nbs/cli.ipynb #1226e4e9
 import argparse
 import json
+import os
 import sys
 import time
 import warnings
@@ -290,10 +291,17 @@ def _demo_case(case: Any) -> dict[str, Any]:
 
 # %% ../nbs/cli.ipynb #84a1ae2b
 def _panel(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
-    from ncv_lab.panels.serve import serve
+    from ncv_lab.panels.serve import Share, serve
 
     browser = not arguments.no_browser
-    return {"exit_code": serve(arguments.name, port=arguments.port, dark=arguments.dark, browser=browser)}
+    share = None
+    if arguments.share:
+        token = arguments.token or os.environ.get("JUPYTER_TOKEN", "")
+        share = Share(arguments.address, token, arguments.max_pages, arguments.idle_minutes)
+        say(f"The link for the class: {share.link(arguments.port)}")
+    elif arguments.token or arguments.address != "127.0.0.1":
+        raise ValueError("--address and --token are for a page that is served to many: give --share too")
+    return {"exit_code": serve(arguments.name, port=arguments.port, dark=arguments.dark, browser=browser, share=share)}
 
 
 def _paper(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
@@ -418,6 +426,11 @@ def _add_panel(command: argparse.ArgumentParser) -> None:
     command.add_argument("--port", type=int, default=8866, help="of the page (default 8866)")
     command.add_argument("--dark", action="store_true", help="light on dark")
     command.add_argument("--no-browser", action="store_true", help="serve the page, but do not open it")
+    command.add_argument("--share", action="store_true", help="for many at once, with a limit to their number")
+    command.add_argument("--address", default="127.0.0.1", help="with --share: 0.0.0.0 is the network (needs --token)")
+    command.add_argument("--token", default="", help="with --share: the password, or set JUPYTER_TOKEN")
+    command.add_argument("--max-pages", type=int, default=20, metavar="N", help="with --share (default 20)")
+    command.add_argument("--idle-minutes", type=int, default=20, metavar="N", help="until a page ends (default 20)")
 
 
 def _add_paper(command: argparse.ArgumentParser) -> None:

@@ -205,6 +205,8 @@ BAD = {
         "width = 0 is too small",
     ),
     "window": (["mass", "--ensemble", "run.h5", "--t-min", "3"], "needs 3 or more"),
+    "a token alone": (["panel", "--token", "secret-secret"], "give --share too"),
+    "the network without a token": (["panel", "--share", "--address", "0.0.0.0"], "give a token too (--token)"),
     "a file as a folder": (["demo", "--quick", "--output-dir", "run.h5"], "File exists"),
 }
 

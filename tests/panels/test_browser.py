@@ -2,6 +2,8 @@
 
 import json
 import shutil
+from urllib.error import HTTPError
+from urllib.request import urlopen
 
 import pytest
 
@@ -97,3 +99,17 @@ def test_jupyterlab(tmp_path):
         panel.wait("Number(board.querySelector('.ncv-number').textContent) > 2")
         panel.shot("jupyterlab")
         assert not page.faults
+
+
+def test_a_class_is_served_up_to_its_limit(tmp_path):
+    with voila(tmp_path, "--share", "--token=secret-secret", "--max-pages=1") as address:
+        with open_page(f"{address}/?token=secret-secret") as page:
+            panel = Driver(page)
+            panel.click("Start")
+            panel.number()
+            with pytest.raises(HTTPError) as refused:
+                urlopen(f"{address}/?token=secret-secret")
+        refused.value.close()
+        assert refused.value.code == 503 and "all 1 pages of this machine are in use" in refused.value.reason
+        with urlopen(address) as answer:  # without the token one gets no further than to the page for it
+            assert "/login" in answer.url
