@@ -203,8 +203,8 @@ def control_variate_on_a_lattice(function, theory, field, phi):
     ]
     hint = "Both g and theory.gradient(phi) have one number for each site. Multiply them and take the sum."
     answer = called(7, function, phi)
-    is_right = judge(7, answer, right, "O - f is the same number on each configuration.", hint, mistakes)
-    return function if is_right else ours
+    judge(7, answer, right, "O - f is the same number on each configuration.", hint, mistakes)
+    return ours  # the same, in a form that certainly works inside jax.vmap
 
 
 def ratio_of_spreads(function):
