@@ -88,7 +88,14 @@ from .analysis.averages import Estimate as Estimate
 from .analysis.check import Check as Check, check as check
 from .analysis.errors import format_error as format_error
 from .analysis.estimate import estimate as estimate, estimate_including_training as estimate_including_training
-from .analysis.export import record as record, write_record as write_record
+from .analysis.export import (
+    data_frame as data_frame,
+    latex_table as latex_table,
+    record as record,
+    to_corr as to_corr,
+    write_pyerrors as write_pyerrors,
+    write_record as write_record,
+)
 from .analysis.spectrum import effective_mass as effective_mass, fit_mass as fit_mass, MassFit as MassFit
 
 # panels

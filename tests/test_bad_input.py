@@ -237,6 +237,10 @@ TABLE = [
     ("Ensemble", lambda _: ensemble().select(draws=slice(30, 40)), ValueError, "selects nothing"),
     ("Ensemble", lambda _: ensemble().extend(10), ValueError, "cannot be continued"),
     ("Ensemble", lambda d: ensemble().save(f"{d}/no/run.h5"), FileNotFoundError, "does not exist; create it first"),
+    ("Ensemble", lambda _: ncv.Ensemble.from_configs([configs(9), configs(5)], theory(), replicas=["a"]),
+     ValueError, "must be 2 different ones"),
+    ("Ensemble", lambda _: ncv.Ensemble.from_configs(configs(3), theory(), trajectories=[1, 3, 2]),
+     ValueError, "must ascend, but 2 follows 3"),
     ("read_configs", lambda d: ncv.read_configs(f"{d}/phi.npy", (4, 4)), FileNotFoundError, "there is no file"),
     ("load_ensemble", lambda d: ncv.load_ensemble(f"{d}/run.h5"), FileNotFoundError, "there is no file"),
     ("load_ensemble", lambda d: ncv.load_ensemble(d), FileNotFoundError, "there is no file"),
@@ -357,7 +361,7 @@ TABLE = [
     ("fit_together", lambda _: together(observable=ncv.Correlator()), ValueError, "one control variate for one number"),
     ("Fit", lambda _: solved().evaluate(np.ones((3, 4, 6))), ValueError, "lattice shape (6, 4)"),
     ("Fit", lambda _: solved().evaluate(spoilt(np.nan)), ValueError, "nan at index (3, 2, 1)"),
-    ("Fit", lambda _: solved().evaluate(ensemble(40, (8, 8))), ValueError, "lattice shape (6, 4)"),
+    ("Fit", lambda _: solved().evaluate(ensemble(40, (8, 8))), ValueError, "ensemble was sampled on shape (8, 8)"),
     ("Fit", lambda d: solved().save(f"{d}/no/fit.safetensors"), FileNotFoundError, "does not exist; create it first"),
     ("load_fit", lambda d: ncv.load_fit(f"{d}/fit.safetensors"), FileNotFoundError, "there is no file"),
     ("load_fit", lambda d: ncv.load_fit(text_file(d)), ValueError, "not a complete safetensors file"),
@@ -458,6 +462,8 @@ TABLE = [
     ("sigma_ratio", lambda _: ncv.sigma_ratio(np.ones(10), np.ones(5)), ValueError, "(10,) and (5,)"),
     ("validation_rows", lambda _: ncv.validation_rows(ncv.Data.measure(None, ncv.MeanSquare(), ensemble()), 2.0),
      ValueError, "must lie between 0 and 1"),
+    ("to_corr", lambda _: ncv.to_corr(estimate(ncv.MeanSquare())), ValueError, "no correlator from t = 0 on"),
+    ("write_pyerrors", lambda d: ncv.write_pyerrors(f"{d}/a.json", estimate()), ValueError, "must end in .json.gz"),
     ("write_record", lambda folder: ncv.write_record(os.path.join(folder, "numbers.txt"), {}),
      ValueError, "must end in .json or .csv"),
     ("register", lambda _: ncv.register(sum_of_squares), TypeError, "class"),
@@ -467,6 +473,7 @@ TABLE = [
 
 # Results of `estimate`, `fit_mass` and `sample`; and three that take any theory, number or estimate.
 HARMLESS = {"AdamRun", "Check", "Estimate", "MassFit", "Chains", "SlowModes", "format_error", "record"}
+HARMLESS |= {"data_frame", "latex_table"}
 
 
 def label(case):

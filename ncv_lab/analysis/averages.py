@@ -143,7 +143,10 @@ class Average:
 
     def to_gvar(self) -> np.ndarray:
         """An array of correlated `gvar.GVar`, one for each label; needs the extra `interop`."""
-        import gvar
+        try:
+            import gvar
+        except ImportError:
+            raise ImportError("gvar is not installed: pip install 'ncv-lab[interop]'") from None
 
         return gvar.gvar(np.atleast_1d(self.value), self.covariance())
 

@@ -27,7 +27,7 @@ from ncv_lab.fields.control_variates import (
 )
 from .data import Data
 from ..sampling.ensemble import Ensemble
-from ..theory.action import Theory
+from ..theory.action import Theory, check_same_theory
 from ..theory.observables import Observable, as_observable
 from ..utils.batching import map_cores
 from ..utils.checks import check_configs
@@ -92,13 +92,15 @@ class Fit:
 
         Raises:
             TypeError: for an array that does not hold real numbers.
-            ValueError: for configurations of another shape, or that are not finite.
+            ValueError: for configurations of another shape, or that are not finite, or an ensemble of another theory.
         """
         if isinstance(configs, Data):
             phi = np.asarray(configs.phi)
             dS = np.asarray(configs.dS)
         else:
             theory = self.control.theory
+            if isinstance(configs, Ensemble):
+                check_same_theory(theory, configs.theory, "the ensemble was sampled")
             array = configs.flat if isinstance(configs, Ensemble) else configs
             checked = check_configs(array, theory.lattice_shape, event_shape=theory.event_shape)
             phi = checked.reshape(-1, *theory.shape)

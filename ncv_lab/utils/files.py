@@ -380,6 +380,11 @@ def load_parts(path: str | os.PathLike, *, kind: str) -> tuple[Any, dict[str, np
     found = header.get("kind") if isinstance(header, dict) else header
     if found != kind or "content" not in header:
         raise ValueError(f"{path} does not hold a {kind} written by ncv_lab (found {found!r:.80})")
+    if header.get("format") not in (1, 2):
+        raise ValueError(
+            f"{path} has the format {header.get('format')!r:.80}, this version of ncv_lab reads 1 and 2; was it "
+            "written by a later version?"
+        )
     # Files of format 1, written by version 0.1, have no checksum.
     if header.get("format") != 1 and stored.get("checksum") != checksum(stored["ncv_lab"], arrays):
         raise ValueError(f"{path} is damaged: its checksum is not that of its content; restore it from a copy")
