@@ -56,7 +56,8 @@ def test_pyerrors_reads_what_was_written(best, tmp_path):
     (corr,) = found["obsdata"]
     corr.gamma_method()
     np.testing.assert_allclose([entry[0].value for entry in corr.content], best.value)
-    np.testing.assert_allclose([entry[0].dvalue for entry in corr.content], best.error, rtol=1e-10)
+    errors = [obs.dvalue for obs in best.to_pyerrors("run")]
+    np.testing.assert_allclose([entry[0].dvalue for entry in corr.content], errors, rtol=1e-10)
     assert corr.content[0][0].e_names == ["run"] and found["description"] == {"control": best.control}
     write_pyerrors(tmp_path / "one.json.gz", best.raw)
     assert {path.name for path in tmp_path.iterdir()} == {"best.json.gz", "one.json.gz"}
