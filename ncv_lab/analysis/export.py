@@ -145,6 +145,9 @@ def to_corr(estimate: Estimate, name: str = "ensemble"):
 def write_pyerrors(path: str | PathLike, estimate: Estimate, name: str = "ensemble", description: Any = "") -> None:
     """Write the history of an estimate to a .json.gz file, atomically; `pyerrors.input.json.load_json` reads it.
 
+    When pyerrors reads a file, it subtracts the mean of each replica, where `estimate` subtracts the mean of all. Its
+    errors are therefore smaller by a fraction of about tau_int / draws, if there are several replicas.
+
     Args:
         path: the file, whose name ends in .json.gz.
         estimate: the estimate. A correlator from t = 0 on is written as a `Corr`, anything else as a list of `Obs`.
