@@ -26,7 +26,7 @@ from .theory.observables import (
 # sampling
 from .sampling.autocorrelation import autocorrelation as autocorrelation, SlowModes as SlowModes, tau_int as tau_int
 from .sampling.ensemble import Ensemble as Ensemble, load_ensemble as load_ensemble
-from .sampling.foreign import read_configs as read_configs
+from .sampling.foreign import read_blocks as read_blocks, read_configs as read_configs
 from .sampling.hmc import (
     Chains as Chains,
     ExactGaussian as ExactGaussian,
@@ -87,7 +87,11 @@ from .fitting.variable_projection import VariableProjection as VariableProjectio
 from .analysis.averages import Estimate as Estimate
 from .analysis.check import Check as Check, check as check
 from .analysis.errors import format_error as format_error
-from .analysis.estimate import estimate as estimate, estimate_including_training as estimate_including_training
+from .analysis.estimate import (
+    estimate as estimate,
+    estimate_blocks as estimate_blocks,
+    estimate_including_training as estimate_including_training,
+)
 from .analysis.export import (
     data_frame as data_frame,
     latex_table as latex_table,

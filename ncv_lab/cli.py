@@ -85,8 +85,8 @@ def _import(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
         dtype=arguments.dtype,
         time_axis=arguments.time_axis,
     )
-    theory = couplings.theory(configs.shape[2:])
-    ensemble = Ensemble.from_configs(couplings.scale * configs, theory)
+    theory = couplings.theory(configs[0].shape[1:])
+    ensemble = Ensemble.from_configs([couplings.scale * chain for chain in configs], theory)
     ensemble.save(arguments.output)
     say(f"{ensemble}\nwritten to {arguments.output}")
     return {

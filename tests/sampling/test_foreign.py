@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ncv_lab.sampling.foreign import read_configs
+from ncv_lab.sampling.foreign import read_blocks, read_configs
 
 SHAPE = (3, 2)
 CONFIGS = np.random.default_rng(0).normal(size=(2, 5, *SHAPE))
@@ -39,8 +39,9 @@ def test_files_are_draws_or_chains(tmp_path):
     chains = [tmp_path / "chain0.npy", tmp_path / "chain1.npy"]
     np.testing.assert_array_equal(read_configs(chains, SHAPE), CONFIGS)
     np.save(tmp_path / "short.npy", CONFIGS[0, :3])
-    with pytest.raises(ValueError, match="different lengths, 3, 5 draws; cut them to the shortest"):
-        read_configs([chains[0], tmp_path / "short.npy"], SHAPE)
+    long, short = read_configs([chains[0], tmp_path / "short.npy"], SHAPE)
+    np.testing.assert_array_equal(long, CONFIGS[0])
+    np.testing.assert_array_equal(short, CONFIGS[0, :3])
     with pytest.raises(ValueError, match="different things, configurations and chains"):
         read_configs([chains[0], paths[0]], SHAPE)
 
@@ -74,6 +75,22 @@ def test_what_cannot_be_is_refused(tmp_path):
         read_configs(tmp_path / "a.npz", SHAPE)
     with pytest.raises(ValueError, match="no array 'psi'; its arrays: phi, pi"):
         read_configs(tmp_path / "a.npz", SHAPE, dataset="psi")
+
+
+def test_blocks_are_the_chains_in_pieces(tmp_path):
+    np.save(tmp_path / "a.npy", np.moveaxis(CONFIGS[0], 1, 2).astype("f4"))
+    np.moveaxis(CONFIGS[1], 1, 2).astype(">f8").tofile(tmp_path / "b.dat")
+    paths = [tmp_path / "a.npy", tmp_path / "b.dat"]
+    blocks = list(read_blocks(paths, (2, 3), block_size=3, dtype=">f8", time_axis=1))
+    assert [(block.chain, len(block.configs)) for block in blocks] == [(0, 3), (0, 2), (1, 3), (1, 2)]
+    np.testing.assert_allclose(np.concatenate([block.configs for block in blocks]), np.concatenate(CONFIGS), rtol=1e-6)
+    (tmp_path / "cut.dat").write_bytes(CONFIGS.tobytes()[:-1])
+    (tmp_path / "cut.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-1])
+    for name, message in (("cut.dat", "479 bytes"), ("cut.npy", "damaged"), ("b.h5", "no file")):
+        with pytest.raises((ValueError, FileNotFoundError), match=message):
+            list(read_blocks([tmp_path / name], SHAPE))
+    with pytest.raises(ValueError, match=r"expected real numbers of shape \(draw, \*\(3, 2\)\)"):
+        list(read_blocks(paths[:1], SHAPE))
 
 
 class Harmful:

@@ -243,3 +243,19 @@ def test_check_takes_uneven_chains():
     chains = [ncv.sample(THEORY, n, n, n_chains=1, progress=False).configs[0] for n in (300, 200)]
     report = ncv.check(Ensemble.from_configs(chains, THEORY))
     assert report.passed and report.n_configs == 500, str(report)
+
+
+def test_blocks_give_the_numbers_of_the_whole():
+    """float32 blocks of chains of unequal length, with a fit to others; configurations of the fit are refused."""
+    train = Ensemble.from_configs(ar1(0.0, 2, 50, seed=9, shape=THEORY.shape), THEORY)
+    field = ncv.OddMLP(THEORY.shape, depth=0, symmetric=True)
+    fit = ncv.fit(field, None, ncv.Correlator().at(2), train, progress=False)
+    single = [chain.astype(np.float32) for chain in CHAINS]
+    blocks = [(number, chain[k : k + 20]) for number, chain in enumerate(single) for k in range(0, len(chain), 20)]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", UserWarning)  # these are no configurations of the action
+        whole = ncv.estimate(None, fit.observable, Ensemble.from_configs(single, THEORY), fit)
+        found = ncv.estimate_blocks(THEORY, fit.observable, iter(blocks), fit)
+    np.testing.assert_allclose([found.value, found.error, found.raw.error], [whole.value, whole.error, whole.raw.error])
+    with pytest.raises(ValueError, match="the fit has seen configurations of these blocks"):
+        ncv.estimate_blocks(THEORY, fit.observable, [train.configs[0]], fit)
