@@ -10,10 +10,13 @@ import jax
 import numpy as np
 import pytest
 
-from ncv_lab.cli import main
+from ncv_lab.cli import main, parser
+from ncv_lab.fitting.ladder import SchwingerDyson
+from ncv_lab.fitting.legs import LEGS, TOUCHING, ImprovedLegs
 from ncv_lab.fitting.result import load_fit
 from ncv_lab.sampling.ensemble import load_ensemble
-from ncv_lab.sampling.hmc import sample
+from ncv_lab.sampling.hmc import sample, sample_steps
+from ncv_lab.theory.action import as_theory
 from ncv_lab.theory.conventions import from_no_halves
 
 SAMPLE = ["sample", "--shape", "8x4", "--m2", "0.1", "--lam", "0.5", "--n-configs", "400", "--chains", "10"]
@@ -33,6 +36,9 @@ def folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("cli")
     assert run(*SAMPLE, "--thin", 1, "--output", folder / "run.h5") == 0
     assert run("fit", "--ensemble", folder / "run.h5", "--output", folder / "fit.safetensors") == 0
+    (folder / "own.py").write_text(ACTION)
+    words = ["--observable", "phi2", "--output", folder / "phi2.safetensors"]
+    assert run("fit", "--ensemble", folder / "run.h5", *words) == 0
     (folder / "cut.h5").write_bytes((folder / "run.h5").read_bytes()[:-1000])
     return folder
 
@@ -147,6 +153,69 @@ def test_mass_without_a_raw_signal(tmp_path, document, capsys):
     assert out == "" and "no mass can be fitted" in err and "earlier t_min" in err
 
 
+ACTION = """import jax.numpy as jnp
+
+def S(phi):
+    neighbours = jnp.roll(phi, 1, 0) + jnp.roll(phi, 1, 1)
+    return jnp.sum(2.5 * phi**2 + phi**4 / 24 - phi * neighbours) + 0.3 * jnp.sum(phi)
+
+def lost(phi):
+    return jnp.sun(phi)
+"""
+
+
+def test_an_action_of_your_own(tmp_path, document):
+    (tmp_path / "own.py").write_text(ACTION)
+    action = ["--action", f"{tmp_path / 'own.py'}:S"]
+    words = [*action, "--shape", "8x4", "--n-configs", "400", "--chains", "10", "--thermal", "50", "--thin", "1"]
+    found = document("sample", *words, "--output", tmp_path / "own.h5")
+    assert found["action"] == action[1] and load_ensemble(tmp_path / "own.h5", theory=own(tmp_path)).n_draws == 40
+    raw = document("estimate", *action, "--ensemble", tmp_path / "own.h5", "--observable", "phi2")
+    assert raw["labels"] == ["phi^2"] and raw["n_configs"] == 400
+    assert run("estimate", "--ensemble", tmp_path / "own.h5") == 2
+
+
+def own(folder):
+    "The theory of the file above."
+    names = {}
+    exec(compile((folder / "own.py").read_text(), "own.py", "exec"), names)
+    return as_theory(names["S"], (8, 4))
+
+
+def test_observables_and_families(folder, document):
+    words = ["estimate", "--ensemble", folder / "run.h5"]
+    for name, label in {"phi2": "phi^2", "|M|": "|M|", "M2": "M^2", "chi": "chi", "S/V": "S/V"}.items():
+        assert document(*words, "--observable", name)["labels"] == [label]
+    assert document(*words, "--family", "direct", "--t", 1)["sigma_ratio"][0] > 1
+
+
+def test_the_default_control_variate(folder, document, monkeypatch):
+    "With the few recipes of the quick demonstration, because each of them is compiled."
+    legs = ImprovedLegs(recipes=LEGS[1:2], touching=TOUCHING[:1])
+    quick = SchwingerDyson(ladder=SchwingerDyson().ladder[:1], legs=legs)
+    monkeypatch.setattr("ncv_lab.fitting.ladder.SchwingerDyson", lambda: quick)
+    words = ["--ensemble", folder / "run.h5", "--family", "sd"]
+    document("fit", *words, "--output", folder / "sd.safetensors")
+    words = ["--ensemble", folder / "run.h5", "--fit", folder / "sd.safetensors", "--output", folder / "mass.json"]
+    found = document("mass", *words, "--t-min", 1)
+    assert 10 * found["improved"]["m_error"] < found["raw"]["m_error"]
+    stored = json.loads((folder / "mass.json").read_text())
+    assert stored["improved"] == found["improved"] and stored["correlator"]["labels"][0] == "C(0)"
+    assert parser().parse_args(["mass", "--ensemble", "x.h5", "--family", "sd"]).family == "sd"
+
+
+def test_checkpoints_are_taken_up_and_removed(folder, tmp_path, document):
+    path, words = tmp_path / "c", [*SAMPLE, "--thin", 1, "--output", tmp_path / "run.h5"]
+    run_before = sample_steps(load_ensemble(folder / "run.h5").theory, 400, 0, 10, thin=1, checkpoint=path)
+    next(run_before)
+    document(*words, "--checkpoint", path)
+    assert (load_ensemble(tmp_path / "run.h5").configs == load_ensemble(folder / "run.h5").configs).all()
+    assert [file.name for file in tmp_path.iterdir()] == ["run.h5"]
+    run_before = sample_steps(load_ensemble(folder / "run.h5").theory, 400, 1, 10, thin=1, checkpoint=path)
+    next(run_before)
+    assert run(*words, "--force", "--checkpoint", path) == 2 and path.exists()
+
+
 def test_check(folder, document, capsys):
     found = document("check", folder / "run.h5")
     assert found["passed"] and found["action"]["names"] == ["Z", "m2", "lam"] and found["action"]["p_value"] > 0.001
@@ -193,6 +262,19 @@ BAD = {
         ["estimate", "--ensemble", "run.h5", "--fit", "fit.safetensors", "--family", "linear"],
         "not allowed",
     ),
+    "times of no correlator": (
+        ["estimate", "--ensemble", "run.h5", "--observable", "phi2", "--t", "1"],
+        "--observable phi2 has none",
+    ),
+    "no such observable": (["estimate", "--ensemble", "run.h5", "--observable", "phi3"], "invalid choice: 'phi3'"),
+    "no couplings": (["sample", "--shape", "8x4", "--output", "x.h5"], "phi^4 needs --m2 and --lam"),
+    "no action file": (["check", "run.h5", "--action", "none.py:S"], "there is no file none.py"),
+    "no function": (["check", "run.h5", "--action", "own.py"], "expected a Python file and the name"),
+    "no such function": (["check", "run.h5", "--action", "own.py:T"], "there is no T in own.py"),
+    "an action that fails": (["check", "run.h5", "--action", "own.py:lost"], "JAX cannot compute the action"),
+    "a file that fails": (["check", "run.h5", "--action", "cut.h5:S"], "cut.h5 ends with SyntaxError"),
+    "a mass of phi2": (["mass", "--ensemble", "run.h5", "--fit", "phi2.safetensors"], "but phi2.safetensors improves"),
+    "mass as csv": (["mass", "--ensemble", "run.h5", "--output", "x.csv"], "must end in .json"),
     "unknown ending": (["estimate", "--ensemble", "run.h5", "--output", "x.xlsx"], "must end in .csv or .json"),
     "one fold": (["estimate", "--ensemble", "run.h5", "--family", "linear", "--folds", "1"], "folds = 1"),
     "too many for the fit": (["fit", "--ensemble", "run.h5", "--n-train", "401", "--output", "x.safetensors"], "401"),

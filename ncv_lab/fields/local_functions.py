@@ -299,6 +299,8 @@ class Polynomials(eqx.Module):
     def __init__(self, n_fields: int, degrees: Sequence[int], bounds: Float[Array | np.ndarray, " J"] | None = None):
         if n_fields < 1 or not degrees or min(degrees) < 0:
             raise ValueError(f"needs n_fields >= 1 and degrees >= 0, got {n_fields} and {tuple(degrees)}")
+        if n_fields * math.log2(max(degrees) + 1) > 20:
+            raise ValueError(f"{n_fields} fields and degrees up to {max(degrees)} give too many monomials; use fewer")
         every = itertools.product(range(max(degrees) + 1), repeat=n_fields)
         chosen = [exponents for exponents in every if sum(exponents) in degrees]
         self.exponents = tuple(sorted(chosen, key=_order_of_monomials))

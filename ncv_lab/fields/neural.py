@@ -17,6 +17,7 @@ from .control_variates import SumField, VectorField
 from .local_functions import EvenNet, OddNet
 from .schwinger_dyson import Contact, Gated, Gradient
 from .smearing import Shell, Smearing, present
+from ..utils.checks import check_key
 from ..utils.files import register
 
 # %% ../../nbs/fields/07_neural.ipynb #b7e483cd
@@ -70,6 +71,7 @@ class NeuralSchwingerDyson(SumField):
         if kernels is None:
             kernels = present([Shell(0), Shell(1), Shell(2), Shell(4)], shape)
         smearing = Smearing(shape, kernels)
+        check_key(key)
         keys = jax.random.split(key, 4)
         sizes = (len(smearing.kernels), width, depth, n_functions)
         super().__init__(

@@ -17,6 +17,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 
 from .control_variates import check_weights
 from ..theory.lattice import check_shape, correlate, volume
+from ..utils.checks import check_key
 from ..utils.files import register
 
 # %% ../../nbs/fields/02_odd_mlp.ipynb #c3de2c76
@@ -261,6 +262,7 @@ def _initial_weights(net: OddMLP, key: PRNGKeyArray | None):
         return jnp.zeros((1, n)), (), None
     if key is None:
         raise TypeError("a network with hidden layers needs a random key, for example key=jax.random.key(0)")
+    check_key(key)
     first, *rest = jax.random.split(key, net.depth)
     kernels = jax.random.normal(first, (net.width, n)) / volume(net.shape) ** 0.5
     hidden = tuple(jax.random.normal(k, (net.width, net.width)) / net.width**0.5 for k in rest)

@@ -24,6 +24,7 @@ from ..fields.control_variates import ControlVariate, VectorField, control_varia
 from .data import Data, evaluate, sigma_ratio, validation_rows
 from .losses import LearnedShift, Loss
 from .result import Fit, Method
+from ..utils.checks import check_key
 from ..utils.files import register
 
 # %% ../../nbs/fitting/04_adam.ipynb #bccc2040
@@ -123,6 +124,7 @@ class Adam(Method):
             raise TypeError(
                 "Adam visits the configurations in random order and needs a key, for example key=jax.random.key(0)"
             )
+        check_key(key)
         return AdamRun(self, field, data, np.asarray(jax.random.key_data(key)), resume, n_looked_at)
 
     def run(

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
+import jax
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
@@ -238,9 +239,25 @@ def load_fit(
     """
     parts = load_module(path, kind="fit")
     try:
-        return fit_from_parts(parts, path, theory=theory, observable=observable, field=field, method=method)
+        fit = fit_from_parts(parts, path, theory=theory, observable=observable, field=field, method=method)
+        _check_parts(fit)
     except (KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is damaged: it does not hold the parts of a fit ({error!r:.200})") from error
+    return fit
+
+
+def _check_parts(fit: Fit) -> None:
+    """Raise `TypeError` if parts of a fit from a file do not go together."""
+    if not fit.labels or not fit.train_ratio.size or not fit.validation_ratio.size or fit.seen.ndim != 1:
+        raise TypeError("it has no labels, no ratios or no fingerprints")
+    if fit.solved is not None and fit.solved.weights is not None and fit.solved.weights.ndim not in (1, 2):
+        raise TypeError(f"weights of shape {fit.solved.weights.shape}")
+    if is_linear(fit.control.field):
+        return
+    try:
+        jax.eval_shape(fit.control, jax.ShapeDtypeStruct(tuple(fit.control.theory.shape), float))
+    except Exception as error:
+        raise TypeError(f"its control variate cannot be computed: {error!s:.150}") from error
 
 
 def fit_from_parts(

@@ -25,6 +25,7 @@ from .data import Data, sigma_ratio, validation_rows
 from .least_squares import LeastSquares, exponentials, feature_matrix
 from .result import Fit, Method
 from ..utils.batching import map_configs
+from ..utils.checks import check_key
 from ..utils.files import register
 from ..utils.former_names import former_arguments
 
@@ -198,6 +199,8 @@ class VariableProjection(Method):
                 f"this {type(field).__name__} has none: use LeastSquares or Adam"
             )
         unsolved: Any = field.with_weights(None)
+        if key is not None:
+            check_key(key)
         interrupted = resume if resume is not None and _can_go_on(self, resume, data) else None
         return _train(self, unsolved, data, jax.random.key(0) if key is None else key, interrupted)
 

@@ -161,6 +161,8 @@ def tau_of_rho(rho: np.ndarray, size: int) -> tuple[float, float]:
     tau_of_window, window = _sokal_window(rho)
     if len(rho) > 2 and (is_anticorrelated(rho, size) or tau_of_window < 0.25):
         return anticorrelated_tau(rho, size, len(rho))
+    if tau_of_window < 0.25:  # two draws say nothing
+        return 0.5, 0.5
     tau = tau_of_window * (1 + (2 * window + 1) / size)
     error = 2 * abs(tau) * max(window + 0.5 - tau, 0.0) ** 0.5 / size**0.5
     return float(tau), float(error)

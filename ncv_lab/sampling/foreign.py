@@ -14,6 +14,8 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
+from ..utils.hdf5 import check_hdf5
+
 # %% ../../nbs/sampling/05_foreign.ipynb #435a8a0e
 def read_configs(
     source: str | os.PathLike | Sequence[str | os.PathLike],
@@ -46,6 +48,7 @@ def read_configs(
     expected = tuple(int(extent) for extent in shape)
     if not -len(expected) <= time_axis < len(expected):
         raise ValueError(f"time_axis = {time_axis} is no axis of the shape {expected}")
+    check_hdf5([path for path in paths if path.suffix in (".h5", ".hdf5") and path.is_file()])
     arrays = [_read_file(path, expected, dataset, dtype) for path in paths]
     chains = [np.moveaxis(chain, 1 + time_axis % len(expected), 1) for chain in _as_chains(arrays, paths, expected)]
     if len({len(chain) for chain in chains}) == 1:
@@ -105,7 +108,9 @@ def _read_hdf5(path: Path, name: str | None) -> np.ndarray:
             if found.nbytes > 1000 * max(stored, 1):
                 raise ValueError(f"{path}: {chosen} declares {found.nbytes} bytes of numbers and holds {stored}")
             return found[()]
-    except (OSError, RuntimeError, KeyError, MemoryError) as error:
+    except Exception as error:  # of a damaged file h5py raises errors of many kinds
+        if isinstance(error, ValueError) and str(path) in str(error):
+            raise
         raise ValueError(f"{path} is damaged, or no HDF5 file: {error}") from None
 
 

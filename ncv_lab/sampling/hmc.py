@@ -181,6 +181,12 @@ class Chains(eqx.Module):
     def run(self, theory: Theory, n_draws: int, *, progress: bool = True) -> Ensemble:
         """The ensemble of `n_draws` more draws of every chain."""
         _check_count("n_draws", n_draws, 1)
+        precision = jnp.zeros(()).dtype
+        if self.phi.dtype != precision:
+            raise ValueError(
+                f"these chains hold numbers of type {self.phi.dtype}, but JAX computes in {precision} now; switch "
+                "jax_enable_x64 back, or sample anew"
+            )
         return _finish(draw(theory, self, n_draws, time.perf_counter()), progress)
 
     def __str__(self) -> str:

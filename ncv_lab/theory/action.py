@@ -195,8 +195,16 @@ def _is_translated(theory: Theory, axis: int) -> Bool[Array, ""]:
 
 # %% ../../nbs/theory/02_action.ipynb #3b332a13
 def _is_complex(action: Callable, shape: tuple[int, ...]) -> bool:
-    """Whether an action gives complex numbers."""
-    value = jax.eval_shape(action, jax.ShapeDtypeStruct(shape, float))
+    """Whether an action gives complex numbers. Raises `TypeError` if JAX cannot compute it."""
+    try:
+        value = jax.eval_shape(action, jax.ShapeDtypeStruct(shape, float))
+    except Exception as error:
+        raise TypeError(
+            f"JAX cannot compute the action on configurations of shape {shape} ({type(error).__name__}: "
+            f"{error!s:.200}); write it with jax.numpy, without float() and without `if` on values"
+        ) from error
+    if not all(hasattr(leaf, "dtype") for leaf in jax.tree.leaves(value)) or value is None:
+        raise TypeError(f"the action must give one number, this one gives {value!r:.80}")
     return any(np.issubdtype(leaf.dtype, np.complexfloating) for leaf in jax.tree.leaves(value))
 
 

@@ -69,5 +69,7 @@ def from_kappa(kappa: float, lam: float, d: int) -> Couplings:
 def to_kappa(m2: float, lam: float, d: int) -> tuple[float, float]:
     """(kappa, lam) of the convention with a hopping parameter, for the couplings of this library: see `from_kappa`."""
     b = m2 + 2.0 * d
+    if not abs(b) < 1e150:
+        raise ValueError(f"m2 = {m2} is out of range, or no number")
     kappa = 2.0 / (b + np.sqrt(b**2 + 4.0 * lam / 3.0))  # the positive root of lam kappa^2 / 3 + b kappa = 1
     return float(kappa), float(lam * kappa**2 / 6.0)

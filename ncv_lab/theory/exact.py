@@ -38,8 +38,13 @@ def free_correlator(
         TypeError: If the momentum does not hold integers.
     """
     shape = check_shape(shape)
-    if not jnp.asarray(m2) > 0:
+    try:
+        is_positive = 0 < float(m2) < float("inf")  # type: ignore[arg-type]
+    except (TypeError, ValueError):
+        raise TypeError(f"m2 must be one number, got {m2!r}") from None
+    if not is_positive:
         raise ValueError(f"m2 = {m2}: the free theory exists only for m2 > 0")
+    m2 = float(m2)  # type: ignore[arg-type]
     k0 = 2 * jnp.pi * jnp.arange(shape[0]) / shape[0]
     propagator = 1 / (m2 + khat_squared(shape)[(slice(None), *_spatial_mode(momentum, shape))])
     times = jnp.arange(shape[0] // 2 + 1)
@@ -64,7 +69,12 @@ def _grid(m2: float, lam: float, points: int) -> np.ndarray:
         edge = np.roots([lam / 24, 0, m2 / 2, 0, -70]).real.max()
     else:
         edge = (140 / m2) ** 0.5
-    points = max(points, math.ceil(2 * edge / 0.6) + 1)
+    points = max(points, math.ceil(min(2 * edge / 0.6, 1e9)) + 1)
+    if points > 10_000:
+        raise ValueError(
+            f"m2 = {m2} and lam = {lam} need a grid of {points} values of the field, more than 10000; take "
+            "couplings for which the field spreads less"
+        )
     return np.linspace(-edge, edge, points)
 
 
@@ -81,7 +91,7 @@ def chain_correlator(extent: int, m2: float | int, lam: float | int, *, points: 
         extent: The number of sites L0.
         m2: The bare mass squared in lattice units.
         lam: The coupling in lattice units.
-        points: The number of values of the field; there are more of them where the field spreads widely.
+        points: The number of values; there are more of them where the field spreads widely.
 
     Returns:
         <C(t)> for t = 0..extent // 2.
@@ -90,6 +100,8 @@ def chain_correlator(extent: int, m2: float | int, lam: float | int, *, points: 
         ValueError: For an extent below 2, and for couplings for which there is no theory (see `Phi4`).
     """
     Phi4((extent,), m2, lam)  # refuses couplings for which there is no theory
+    if extent > 10**6:
+        raise ValueError(f"extent = {extent} is too large; at most 10^6 sites are possible")
     phi = _grid(m2, lam, points)
     eigenvalues, states = np.linalg.eigh(_transfer_matrix(phi, m2, lam))
     decay = eigenvalues / eigenvalues[-1]

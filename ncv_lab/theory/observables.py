@@ -241,6 +241,8 @@ def as_observable(function: Callable, name: str | None = None) -> Observable:
     """
     if isinstance(function, Observable):
         return function
+    if isinstance(function, type) and issubclass(function, Observable):
+        raise TypeError(f"{function.__name__} is a class; did you mean {function.__name__}()?")
     if not callable(function):
         raise TypeError(f"an observable is a function of the configuration, got {function!r}")
     return FunctionObservable(function, name or _name_of(function))
@@ -252,13 +254,30 @@ def _name_of(function: Callable) -> str:
     return "O" if name in ("<lambda>", "partial", "Partial") else name
 
 
+def _value_of(observable: FunctionObservable, phi: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+    """The shape and the type of a function of the configuration. Raises `TypeError` if JAX cannot compute it."""
+    try:
+        value = jax.eval_shape(observable.function, phi)
+    except Exception as error:
+        raise TypeError(
+            f"JAX cannot compute the observable {observable.name} on configurations of shape {phi.shape} "
+            f"({type(error).__name__}: {error!s:.200}); write it with jax.numpy, without float() and `if` on values"
+        ) from error
+    if not hasattr(value, "shape"):
+        raise TypeError(f"the observable {observable.name} gives no array but {value!r:.80}; use jnp.stack for several")
+    return value
+
+
 def value_shape(observable: Observable, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
     """The shape of O(phi) for configurations of this shape: () or (n,).
 
-    Raises `ValueError` for anything else, and `TypeError` for complex numbers.
+    Raises `ValueError` for anything else, and `TypeError` for complex numbers and for what JAX cannot compute.
     """
     phi = jax.ShapeDtypeStruct(tuple(operator.index(extent) for extent in shape), float)
-    value = jax.eval_shape(getattr(observable, "function", observable), phi)
+    if isinstance(observable, FunctionObservable):
+        value = _value_of(observable, phi)
+    else:
+        value = jax.eval_shape(observable, phi)
     form = value.shape
     if np.issubdtype(value.dtype, np.complexfloating):
         name = getattr(observable, "name", type(observable).__name__)

@@ -26,7 +26,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 # %% ../../nbs/utils/03_files.ipynb #1cc62455
 @contextmanager
@@ -353,8 +353,9 @@ def save_module(path: str | os.PathLike, value: Any, *, kind: str) -> None:
     header = json.dumps({"kind": kind, "format": 2, "content": description})
     ordered = {name: np.asarray(array, order="C") for name, array in arrays.items()}
     metadata = {"ncv_lab": header, "checksum": checksum(header, ordered)}
+    content = save(ordered, metadata=metadata)  # `save_file` leaves a file of its own if the process is killed
     with atomic_write(path) as temporary:
-        save_file(ordered, temporary, metadata=metadata)
+        temporary.write_bytes(content)
 
 
 def load_module(path: str | os.PathLike, *, kind: str) -> Any:
