@@ -32,7 +32,10 @@ def autocorrelation(series, *, missing: bool = False) -> np.ndarray:
     Raises:
         ValueError: If the series has another shape, no entries, or entries that are not finite.
     """
-    array = np.atleast_2d(np.asarray(series, dtype=float))
+    try:
+        array = np.atleast_2d(np.asarray(series, dtype=float))
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"a series has shape (chain, draw) and real numbers, got {series!r:.80}") from error
     holes = np.isnan(array) if missing else np.zeros(array.shape, dtype=bool)
     if array.ndim != 2 or not array.size or holes.all() or not np.isfinite(array[~holes]).all():
         raise ValueError(f"a series has shape (chain, draw) and finite entries, got shape {np.shape(series)}")
