@@ -155,8 +155,9 @@ def tau_int(series, *, missing: bool = False) -> tuple[float, float]:
     Raises:
         ValueError: If the series has another shape, no entries, or entries that are not finite.
     """
+    rho = autocorrelation(series, missing=missing)
     size = int(np.isfinite(series).sum()) if missing else np.size(series)
-    return tau_of_rho(autocorrelation(series, missing=missing), size)
+    return tau_of_rho(rho, size)
 
 
 def tau_of_rho(rho: np.ndarray, size: int) -> tuple[float, float]:
