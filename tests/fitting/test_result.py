@@ -96,7 +96,7 @@ def test_a_failed_save_keeps_the_old_file(tmp_path, monkeypatch):
     def full_disk(*_, **__):
         raise OSError("no space left on device")
 
-    monkeypatch.setattr("ncv_lab.utils.files.save_file", full_disk)
+    monkeypatch.setattr("ncv_lab.utils.files.os.fsync", full_disk)
     with pytest.raises(OSError, match="no space left"):
         made_fit(status="interrupted").save(path)
     assert path.read_bytes() == before and os.listdir(tmp_path) == ["fit.safetensors"]
