@@ -152,15 +152,36 @@ def free_components(phi):
 COMPONENTS = ncv.as_theory(free_components, (6, 4), event_shape=(3,))
 
 
-@pytest.mark.parametrize("observable", [ncv.Correlator(), ncv.Correlator().at(2), *MOMENTS], ids=repr)
-def test_observables_of_scalar_fields_are_refused_on_components(observable):
+class MeanCube(ncv.Observable):
+    "An observable that says nothing of components."
+
+    def labels(self, shape):
+        return ("phi^3",)
+
+    def __call__(self, phi):
+        return jnp.mean(phi**3)
+
+
+def test_observables_of_scalar_fields_are_refused_on_components():
+    "They would take the components for a further axis of the lattice."
     configs = np.asarray(field((5, 6, 4, 3)))
+    ensemble = ncv.Ensemble.from_configs(np.asarray(field((2, 20, 6, 4, 3))), COMPONENTS)
     for call in (
-        lambda: check_observable(observable, COMPONENTS),
-        lambda: ncv.measure(observable, configs, COMPONENTS),
+        lambda: check_observable(MeanCube(), COMPONENTS),
+        lambda: ncv.measure(MeanCube(), configs, COMPONENTS),
+        lambda: ncv.estimate(COMPONENTS, MeanCube(), ensemble),
+        lambda: ncv.fit(ncv.OddMLP((6, 4), depth=0), COMPONENTS, MeanCube(), ensemble),
     ):
         with pytest.raises(ValueError, match=r"is defined for one number at a site, but the theory has .* \(3,\)"):
             call()
+
+
+@pytest.mark.parametrize("observable", [ncv.Correlator(), ncv.Correlator().at(2), *MOMENTS], ids=repr)
+def test_one_component_is_measured_like_a_scalar_field(observable):
+    configs = np.asarray(field((5, 6, 4)))
+    one = ncv.as_theory(free_components, (6, 4), event_shape=(1,))
+    of_scalar = ncv.measure(observable, configs, (6, 4))
+    np.testing.assert_allclose(ncv.measure(observable, configs[..., None], one), of_scalar, rtol=1e-12)
 
 
 @pytest.mark.parametrize("n", [1, 3])
@@ -205,19 +226,11 @@ def test_configurations_of_another_number_of_components_are_refused():
         ncv.measure(lambda phi: phi.sum(), np.ones((5, 6, 4, 2)), COMPONENTS)
 
 
-def test_estimates_and_fits_refuse_observables_of_scalar_fields_on_components():
-    "They would take the components for a further axis of the lattice."
+def test_estimates_take_an_observable_of_components():
     ensemble = ncv.Ensemble.from_configs(np.asarray(field((2, 20, 6, 4, 3))), COMPONENTS)
-    net = ncv.OddMLP((6, 4), depth=0)
-    for call in (
-        lambda: ncv.estimate(COMPONENTS, ncv.Correlator(), ensemble),
-        lambda: ncv.estimate(COMPONENTS, ncv.Correlator(), ensemble, control=net),
-        lambda: ncv.fit(net, COMPONENTS, ncv.Correlator(), ensemble),
-    ):
-        with pytest.raises(ValueError, match="is defined for one number at a site"):
-            call()
     raw = ncv.estimate(COMPONENTS, ComponentCorrelator(), ensemble)
     np.testing.assert_allclose(raw.value, ncv.measure(ComponentCorrelator(), ensemble.flat, COMPONENTS).mean(0))
+    np.testing.assert_allclose(ncv.estimate(COMPONENTS, ncv.Correlator(), ensemble).value, raw.value / 3)
 
 
 class TooFewLabels(ncv.Observable):
