@@ -18,8 +18,8 @@ from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
 from .local_functions import check_functions, jet, n_functions
-from .schwinger_dyson import generate, near_leg, slice_waves
-from .smearing import Smearing
+from .schwinger_dyson import generate, near_leg, slice_waves, turned
+from .smearing import Smearing, components
 from ..theory.action import Theory
 from ..theory.lattice import periodic_distance, slice_sums
 from ..utils.files import register
@@ -28,7 +28,8 @@ from ..utils.files import register
 class LegPart(eqx.Module):
     """Vector fields G_m(u), one for each local function m and time slice u, that fall on slice u or near it.
 
-    Their control variates are means over slices, F_m(u). A subclass writes `slice_means`, `tables` and `spread`.
+    Their control variates are means over slices, F_m(u). A subclass writes `slice_means`, `tables` and `spread`. If
+    the field has components, the leg is made of the first one.
     """
 
     smearing: Smearing
@@ -37,12 +38,12 @@ class LegPart(eqx.Module):
 
     def __check_init__(self):
         what = f"the local functions of {type(self).__name__}"
-        check_functions(self.local, self.parity, what, len(self.smearing.kernels))
+        check_functions(self.local, self.parity, what, self.smearing.n_fields)
 
     @property
     def n_functions(self) -> int:
         """The number of local functions M."""
-        return n_functions(self.local, len(self.smearing.kernels))
+        return n_functions(self.local, self.smearing.n_fields)
 
     @abstractmethod
     def slice_means(
@@ -59,12 +60,13 @@ class LegPart(eqx.Module):
 
     @abstractmethod
     def spread(self, densities: Float[Array, "I legs ..."]) -> Float[Array, "legs ..."]:
-        """The vector fields whose numbers at each site are `densities`, (I, legs, *shape)."""
+        """The vector fields whose numbers at each site are `densities`, (I, legs, *lattice): (legs, *phi.shape)."""
 
 
 @register
 class GatedLegs(LegPart):
-    """G_m(u)_x = a_m(l(x)) / V_sp on the sites of slice u, with even local functions a_m.
+    """G_m(u)_x = a_m(l(x)) / V_sp on the sites of slice u, with even local functions a_m; 0 in all components but the
+    first.
 
     F_m(u) is the mean over the slice of adot_m - a_m dS.
 
@@ -83,18 +85,23 @@ class GatedLegs(LegPart):
     def tables(self, phi, dS):
         """a_m, and the derivatives of adot_m - a_m dS."""
         origin = jnp.asarray(self.smearing.at_origin, phi.dtype)
+        in_first = self.smearing.first(dS)
 
         def density(smeared: Float[Array, "... J"]) -> tuple[Float[Array, "... M"], Float[Array, "... M"]]:
             a, _, slope = jet(self.local, smeared, jnp.broadcast_to(origin, smeared.shape), None)
-            return slope - a * dS[..., None], a
+            return slope - a * in_first[..., None], a
 
         smeared = self.smearing(phi)
         a, derivatives = _along_each_field(density, smeared)
         return a[None], derivatives
 
     def spread(self, densities):
-        """The densities themselves."""
-        return densities[0]
+        """The densities themselves, in the first component."""
+        fields = densities[0]
+        if not self.smearing.event_shape:
+            return fields
+        others = [(0, 0)] * fields.ndim + [(0, self.smearing.n_components - 1)]
+        return jnp.pad(fields[..., None], others).reshape(*fields.shape, *self.smearing.event_shape)
 
 
 @register
@@ -142,12 +149,14 @@ def _along_each_field(density: Callable, smeared: Float[Array, "... J"]):
 
 
 def smear_back(smearing: Smearing, densities: Float[Array, "J legs ..."]) -> Float[Array, "legs ..."]:
-    """sum_j K_j * densities_j, for several legs at once."""
+    """sum_j K_j * densities_j, for several legs at once: (legs, *phi.shape); the components are kept apart."""
     axes = tuple(range(2, densities.ndim))
     modes = jnp.fft.rfftn(densities, axes=axes)
     multipliers = jnp.asarray(smearing.multipliers, densities.dtype)
-    total = jnp.einsum("j...,jl...->l...", multipliers, modes)
-    return jnp.fft.irfftn(total, s=smearing.shape, axes=tuple(range(1, densities.ndim - 1)))
+    by_component = modes.reshape(len(multipliers), smearing.n_components, *modes.shape[1:])
+    total = jnp.einsum("j...,jal...->al...", multipliers, by_component)
+    every = jnp.fft.irfftn(total, s=smearing.shape, axes=axes)
+    return jnp.moveaxis(every, 0, -1).reshape(*every.shape[1:], *smearing.event_shape)
 
 # %% ../../nbs/fields/08_legs.ipynb #538c5321
 def distances(extent: int) -> np.ndarray:
@@ -157,13 +166,15 @@ def distances(extent: int) -> np.ndarray:
 
 
 class LegValues(NamedTuple):
-    """The legs of a configuration and their control variates, for each spatial wave and each time slice y.
+    """The legs of a configuration and their control variates, for each part and each time slice y.
+
+    The parts are the spatial waves, and, if there are components, all waves of each component.
 
     Attributes:
         s: the legs s^y, (parts, L0).
         f: their control variates f^y, (parts, L0).
-        g: the vector fields g^y, (parts, L0, *shape).
-        grad_f: the gradients of f^y, (parts, L0, *shape).
+        g: the vector fields g^y, (parts, L0, *phi.shape).
+        grad_f: the gradients of f^y, (parts, L0, *phi.shape).
     """
 
     s: Float[Array, "parts L0"]
@@ -183,10 +194,13 @@ class Legs(eqx.Module):
 
     g^y = sum_m sum_u w_m(|u - y|) G_m(u), and so f^y = sum_m sum_u w_m(|u - y|) F_m(u).
 
+    If there are components, each of them has legs of its own, with the same weights.
+
     Args:
         parts: `GatedLegs` and `GradientLegs` on one lattice.
         momentum: the integers of the spatial momentum, or None for momentum 0.
         weights: w_m(tau), (L0 // 2 + 1, M), with the functions of all parts side by side; None before a solve.
+        offset: a constant that is subtracted from the legs, see `Correlator`; None is 0.
 
     Raises:
         ValueError: for no part, for parts on different lattices, or for weights of another shape.
@@ -195,6 +209,7 @@ class Legs(eqx.Module):
     parts: tuple[LegPart, ...]
     momentum: tuple[int, ...] | None = eqx.field(static=True)
     weights: Float[Array, "tau M"] | None
+    offset: Float[Array, ""] | None
 
     def __init__(
         self,
@@ -202,8 +217,9 @@ class Legs(eqx.Module):
         *,
         momentum: Sequence[int] | None = None,
         weights: Float[Array, "tau M"] | None = None,
+        offset: Float[Array, ""] | None = None,
     ):
-        lattices = {part.smearing.shape for part in parts}
+        lattices = {part.smearing.shape + part.smearing.event_shape for part in parts}
         if len(lattices) != 1:
             raise ValueError(f"legs need one or more parts on one lattice, got parts on {sorted(lattices)}")
         self.parts = tuple(parts)
@@ -215,11 +231,22 @@ class Legs(eqx.Module):
                 f"{expected}, got {jnp.shape(weights)}"
             )
         self.weights = None if weights is None else jnp.asarray(weights)
+        self.offset = offset
 
     @property
     def shape(self) -> tuple[int, ...]:
         """The lattice shape."""
         return self.parts[0].smearing.shape
+
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of the components at one site, () for a scalar field."""
+        return self.parts[0].smearing.event_shape
+
+    @property
+    def n_components(self) -> int:
+        """The number of components at a site, 1 for a scalar field."""
+        return self.parts[0].smearing.n_components
 
     @property
     def n_functions(self) -> int:
@@ -233,15 +260,24 @@ class Legs(eqx.Module):
 
     def with_weights(self, weights: Float[Array, "tau M"] | None) -> "Legs":
         """The same legs with these weights."""
-        return Legs(self.parts, momentum=self.momentum, weights=weights)
+        return Legs(self.parts, momentum=self.momentum, weights=weights, offset=self.offset)
 
     def means(self, phi: Float[Array, "..."]) -> Float[Array, "parts L0"]:
-        """The legs s^y: the mean of wave * phi over each slice."""
-        return slice_sums(phi[..., None], self.waves)[..., 0] / self.waves.shape[1]
+        """The legs s^y: the mean of wave * phi over each slice, less the offset."""
+        sums = slice_sums(components(phi, self.shape), self.waves)
+        means = jnp.moveaxis(sums, -1, 0).reshape(-1, self.shape[0]) / self.waves.shape[1]
+        return means if self.offset is None else means - self.offset
 
     def slice_means(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, "parts L0 M"]:
         """F_m(u) for the functions of all parts; they do not depend on the weights."""
-        return jnp.concatenate([part.slice_means(phi, dS, self.waves) for part in self.parts], axis=-1)
+
+        def of_first(phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, "waves L0 M"]:
+            return jnp.concatenate([part.slice_means(phi, dS, self.waves) for part in self.parts], axis=-1)
+
+        if not self.event_shape:
+            return of_first(phi, dS)
+        every = jax.vmap(of_first)(turned(phi, self.shape), turned(dS, self.shape))
+        return every.reshape(-1, *every.shape[2:])
 
     def control_variates(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, "parts L0"]:
         """f^y = sum_m sum_u w_m(|u - y|) F_m(u)."""
@@ -258,15 +294,7 @@ class Legs(eqx.Module):
         Returns:
             The `LegValues`.
         """
-        f = jnp.zeros((len(self.waves), self.shape[0]), phi.dtype)
-        g = jnp.zeros((len(self.waves) * self.shape[0], *self.shape), phi.dtype)
-        at_fixed_dS = jnp.zeros_like(g)
-        ends = np.cumsum([part.n_functions for part in self.parts])
-        for part, weights in zip(self.parts, jnp.split(self._solved, ends[:-1], axis=1), strict=True):
-            near, derivatives = part.tables(phi, dS)
-            f += _moved(part.slice_means(phi, dS, self.waves), weights)
-            g += part.spread(self._on_each_slice(near, weights))
-            at_fixed_dS += smear_back(part.smearing, self._on_each_slice(derivatives, weights))
+        f, g, at_fixed_dS = self._each_component(phi, dS)
 
         def curvature(direction: Float[Array, "..."]) -> Float[Array, "..."]:
             """The second derivative of the action along a direction."""
@@ -274,8 +302,35 @@ class Legs(eqx.Module):
 
         # f^y depends on dS through - g^y . dS alone.
         grad_f = at_fixed_dS - jax.vmap(curvature)(g)
-        form = (len(self.waves), self.shape[0], *self.shape)
+        form = (-1, self.shape[0], *phi.shape)
         return LegValues(self.means(phi), f, g.reshape(form), grad_f.reshape(form))
+
+    def _each_component(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> tuple[Array, Array, Array]:
+        """`_of_first` for each component, side by side: (parts, L0), and twice (parts * L0, *phi.shape)."""
+        if not self.event_shape:
+            return self._of_first(phi, dS)
+        f, g, at_fixed_dS = jax.vmap(self._of_first)(turned(phi, self.shape), turned(dS, self.shape))
+
+        def turned_back(fields: Float[Array, "N legs ..."]) -> Float[Array, "parts_L0 ..."]:
+            """The components in their own places again."""
+            every = fields.reshape(*fields.shape[:2], *self.shape, self.n_components)
+            back = [jnp.roll(every[a], a, axis=-1) for a in range(self.n_components)]
+            return jnp.concatenate(back).reshape(-1, *phi.shape)
+
+        return f.reshape(-1, self.shape[0]), turned_back(g), turned_back(at_fixed_dS)
+
+    def _of_first(self, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> tuple[Array, Array, Array]:
+        """f^y, g^y and the gradient of f^y at fixed dS, for legs made of the first component."""
+        f = jnp.zeros((len(self.waves), self.shape[0]), phi.dtype)
+        g = jnp.zeros((len(self.waves) * self.shape[0], *phi.shape), phi.dtype)
+        at_fixed_dS = jnp.zeros_like(g)
+        ends = np.cumsum([part.n_functions for part in self.parts])
+        for part, weights in zip(self.parts, jnp.split(self._solved, ends[:-1], axis=1), strict=True):
+            near, derivatives = part.tables(phi, dS)
+            f += _moved(part.slice_means(phi, dS, self.waves), weights)
+            g += part.spread(self._on_each_slice(near, weights))
+            at_fixed_dS += smear_back(part.smearing, self._on_each_slice(derivatives, weights))
+        return f, g, at_fixed_dS
 
     @property
     def _solved(self) -> Float[Array, "tau M"]:
@@ -307,7 +362,8 @@ def _moved(F: Float[Array, "parts L0 M"], weights: Float[Array, "tau M"]) -> Flo
 class LegProducts(eqx.Module):
     """The vector field of the correlator C(t) with improved legs,
 
-    g_t = (1 / L0) sum_y [m^{y+t} + m^{y-t}] g^y with m^y = s^y - f^y / 2.
+    g_t = (1 / L0) sum_y [m^{y+t} + m^{y-t}] g^y with m^y = s^y - f^y / 2; the mean over the components if there are
+    some.
 
     For several times it gives one field for each: g has the shape (k, *shape) and div g the shape (k,).
 
@@ -344,6 +400,11 @@ class LegProducts(eqx.Module):
         """The lattice shape."""
         return self.legs.shape
 
+    @property
+    def event_shape(self) -> tuple[int, ...]:
+        """The shape of the components at one site, () for a scalar field."""
+        return self.legs.event_shape
+
     def with_theory(self, theory: Theory | None) -> "LegProducts":
         """The same field in another theory."""
         return LegProducts(self.legs, self.times, theory, self.factors)
@@ -357,7 +418,7 @@ class LegProducts(eqx.Module):
         def field(t: Int[Array, ""]) -> Float[Array, "..."]:
             """g_t for one time."""
             both_sides = jnp.roll(m, -t, axis=1) + jnp.roll(m, t, axis=1)
-            return jnp.einsum("py,py...->...", both_sides, legs.g) / self.shape[0]
+            return jnp.einsum("py,py...->...", both_sides, legs.g) / self._number
 
         g = self._for_each_time(field)
         axes = tuple(range(-phi.ndim, 0))
@@ -372,16 +433,23 @@ class LegProducts(eqx.Module):
         n_parts, extent = legs.s.shape
         g = legs.g.reshape(n_parts, extent, -1)
         grad_f = legs.grad_f.reshape(n_parts, extent, -1)
-        slice_of_g = jnp.einsum("pyxv,pv->yx", g.reshape(n_parts, extent, extent, -1), self.legs.waves)
+        n_components = self.legs.n_components
+        by_component = legs.g.reshape(n_components, -1, extent, extent, self.legs.waves.shape[1], n_components)
+        slice_of_g = jnp.einsum("apyxva,pv->yx", by_component, self.legs.waves)
         grad_s = slice_of_g / self.legs.waves.shape[1]
         pairs = jnp.einsum("py,pz->yz", legs.f, legs.m) + grad_s - jnp.einsum("pya,pza->yz", g, grad_f) / 2
         y = np.arange(extent)
 
         def product(t: Int[Array, ""]) -> Float[Array, ""]:
             """f for one time."""
-            return (pairs[y, (y + t) % extent].sum() + pairs[y, (y - t) % extent].sum()) / extent
+            return (pairs[y, (y + t) % extent].sum() + pairs[y, (y - t) % extent].sum()) / self._number
 
         return self._for_each_time(product)
+
+    @property
+    def _number(self) -> int:
+        """Over how many products of legs the correlator is the mean: one for each slice and component."""
+        return self.shape[0] * self.legs.n_components
 
     def _for_each_time(self, function: Callable) -> Float[Array, "..."]:
         """function(t) times the factor of t, stacked if there are several times."""

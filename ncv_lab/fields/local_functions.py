@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['Jet', 'seed', 'contract', 'activate', 'multiply', 'jet', 'n_functions', 'parity_of', 'check_functions', 'summed_jet',
-           'Polynomials', 'OddNet', 'EvenNet']
+           'Polynomials', 'InvariantPolynomials', 'OddNet', 'EvenNet']
 
 # %% ../../nbs/fields/05_local_functions.ipynb #8bcd1080
 import itertools
@@ -146,7 +146,7 @@ def check_functions(functions: Callable, parity: str, what: str, *inputs: int, l
 
     Args:
         functions: the functions, (*lead, *inputs) -> (*lead, M).
-        parity: "even" or "odd".
+        parity: "even" or "odd", which functions of both parities have too; or "any".
         what: how messages call them, such as "the local functions of Gated".
         inputs: (J,) for functions of J smeared fields, nothing for functions of one number.
         lead: the axes of the sites; () for functions that are called with one number only.
@@ -165,7 +165,8 @@ def check_functions(functions: Callable, parity: str, what: str, *inputs: int, l
     if declared != form[-1]:
         raise ValueError(f"{what} declare n_functions = {declared}, but they are {form[-1]}")
     found = parity_of(functions, *inputs, lead=lead)
-    if found not in (parity, "unknown"):
+    opposite = {"even": "odd", "odd": "even"}.get(parity)
+    if found == opposite:
         raise ValueError(
             f"{what} must be {parity}, but they are {found}; those would reduce no error of an observable that is even "
             f"in phi. Polynomials of {parity} degrees are {parity}"
@@ -385,6 +386,218 @@ class _Half(NamedTuple):
 def _order_of_monomials(exponents: tuple[int, ...]) -> tuple[int, ...]:
     """By total degree, then by the powers of the first fields, the highest first."""
     return sum(exponents), *(-n for n in exponents)
+
+# %% ../../nbs/fields/05_local_functions.ipynb #lf-ip-code
+def _monomials_of_few(
+    exponents: Sequence[tuple[int, ...]],
+    bounds: Float[Array, " Z"] | None,
+    z: Float[Array, "Z V"],
+    Lz: Float[Array, "Z V"],
+    overlaps: Float[Array, "Z Z V"] | None,
+) -> Jet:
+    """As `_monomials`, for monomials that have few of the variables each, and for overlaps that depend on the site."""
+    powers = _powers(z, int(np.max(exponents)), bounds)
+    factors = [np.flatnonzero(one) for one in exponents]
+    n_factors = max(len(one) for one in factors)
+    # A monomial with fewer factors is filled up with the variable 0 to the power 0.
+    variable = np.zeros((n_factors, len(exponents)), int)
+    power = np.zeros((n_factors, len(exponents)), int)
+    for m, one in enumerate(factors):
+        variable[: len(one), m] = one
+        power[: len(one), m] = np.asarray(exponents[m])[one]
+    every = range(n_factors)
+    p = [powers.value[variable[i], power[i]] for i in every]
+    first = [powers.first[variable[i], power[i]] for i in every]
+    second = [powers.second[variable[i], power[i]] for i in every]
+    ones = jnp.ones((len(exponents), z.shape[1]), z.dtype)
+    in_factors = [first[i] * _product(p, i) for i in every]
+    generated = sum((Lz[variable[i]] * in_factors[i] for i in every), 0 * ones)
+    slopes = jnp.zeros((len(z), *ones.shape), z.dtype)
+    for i in every:
+        slopes = slopes.at[variable[i], np.arange(len(exponents))].add(in_factors[i])
+    if overlaps is not None:
+        for i in every:
+            generated += overlaps[variable[i], variable[i]] * second[i] * _product(p, i)
+        for i, k in itertools.combinations(every, 2):
+            generated += 2 * overlaps[variable[i], variable[k]] * first[i] * first[k] * _product(p, i, k)
+    return Jet(_product(p) * ones, slopes, generated)
+
+
+@register
+class InvariantPolynomials(eqx.Module):
+    """Polynomials of smeared fields with N components, which turn with them: even ones are functions of the scalar
+    products rho_jk = sum_a l_ja l_ka, and odd ones are such functions times the first component l_j1 of one field.
+
+    They are called on smeared fields (..., J N), the components of the first kernel first, and give (..., M). For each
+    choice of kernels the factors are paired in one way, in the order of the kernels.
+
+    Args:
+        n_kernels: the number J of kernels.
+        n_components: the number N of components.
+        degrees: the total degrees in the field.
+        bounds: the s_j in h = rho_jk / sqrt(1 + (rho_jk / (N s_j s_k))^2), (J,); None leaves h = rho_jk.
+
+    Raises:
+        ValueError: for no kernels, no components, or negative degrees.
+    """
+
+    n_kernels: int = eqx.field(static=True)
+    n_components: int = eqx.field(static=True)
+    exponents: tuple[tuple[int, ...], ...] = eqx.field(static=True)
+    bounds: Float[Array, " Z"] | None
+
+    def __init__(
+        self,
+        n_kernels: int,
+        n_components: int,
+        degrees: Sequence[int],
+        bounds: Float[Array | np.ndarray, " J"] | None = None,
+    ):
+        if min(n_kernels, n_components) < 1 or not degrees or min(degrees) < 0:
+            raise ValueError(
+                f"needs n_kernels >= 1, n_components >= 1 and degrees >= 0, got {n_kernels}, {n_components} and "
+                f"{tuple(degrees)}"
+            )
+        self.n_kernels = n_kernels
+        self.n_components = n_components
+        chosen = [exponents for degree in sorted(set(degrees)) for exponents in self._of_degree(degree)]
+        self.exponents = tuple(chosen)
+        self.bounds = None
+        if bounds is not None:
+            sizes = jnp.asarray(bounds)
+            of_products = [n_components * sizes[j] * sizes[k] for j, k in self._pairs]
+            self.bounds = jnp.stack([*[jnp.asarray(jnp.inf)] * n_kernels, *of_products])
+
+    @property
+    def _pairs(self) -> list[tuple[int, int]]:
+        """The kernels j <= k of each rho_jk."""
+        return list(itertools.combinations_with_replacement(range(self.n_kernels), 2))
+
+    def _of_degree(self, degree: int) -> list[tuple[int, ...]]:
+        """The exponents of (l_11 .. l_J1, rho_jk) in the monomials of one degree."""
+        found = []
+        for kernels in itertools.combinations_with_replacement(range(self.n_kernels), degree):
+            if degree % 2 == 0:
+                found.append(self._exponents(None, kernels))
+                continue
+            # Beyond the third degree, one choice of the first component is enough.
+            for first in sorted(set(kernels)) if degree <= 3 else kernels[:1]:
+                others = list(kernels)
+                others.remove(first)
+                found.append(self._exponents(first, others))
+        return found
+
+    def _exponents(self, first: int | None, others: Sequence[int]) -> tuple[int, ...]:
+        """The exponents of l_j1 with j = first, if it is not None, times the products of others in pairs."""
+        exponents = [0] * (self.n_kernels + len(self._pairs))
+        if first is not None:
+            exponents[first] = 1
+        for pair in zip(others[0::2], others[1::2], strict=True):
+            exponents[self.n_kernels + self._pairs.index(pair)] += 1
+        return tuple(exponents)
+
+    @property
+    def n_functions(self) -> int:
+        """The number of functions M."""
+        return len(self.exponents)
+
+    @property
+    def parity(self) -> str:
+        """"even" or "odd" if all degrees are."""
+        odd = {sum(exponents[: self.n_kernels]) for exponents in self.exponents}
+        if len(odd) > 1:
+            return "neither even nor odd"
+        return "odd" if odd == {1} else "even"
+
+    def __call__(self, smeared: Float[Array, "... J"]) -> Float[Array, "... M"]:
+        """The functions at each site."""
+        return self.jet(smeared, jnp.zeros_like(smeared), None).value
+
+    def jet(self, smeared: Float[Array, "... J"], drift: Float[Array, "... J"], overlaps: np.ndarray | None) -> Jet:
+        """The functions with their first and second derivatives in closed form, see `jet`."""
+        fields = self._by_kernel(smeared)
+        found = self._monomials(fields, self._by_kernel(drift), overlaps)
+        sites = smeared.shape[:-1]
+        value = found.value.T.reshape(*sites, -1)
+        generated = found.generated.T.reshape(*sites, -1)
+        slopes = self._slopes_in_fields(found.slopes, fields)
+        return Jet(value, jnp.moveaxis(slopes, -2, -1).reshape(len(slopes), *sites, -1), generated)
+
+    def summed_jet(self, smeared: Float[Array, "T V J"], drift: Float[Array, "T V J"], overlaps, waves) -> Jet:
+        """See `summed_jet`. Slopes are needed in the first components only; the others are 0 here."""
+        fields = self._by_kernel(smeared)
+        found = self._monomials(fields, self._by_kernel(drift), overlaps)
+        in_first = self._slopes_in_fields(found.slopes, fields[:, :1]).sum(axis=-1)
+        slopes = jnp.zeros((self.n_kernels, self.n_components, self.n_functions), smeared.dtype)
+        slopes = slopes.at[:, 0].set(in_first).reshape(-1, self.n_functions)
+
+        def over_slices(numbers: Float[Array, "M V"]) -> Float[Array, "parts T M"]:
+            return slice_sums(numbers.T.reshape(*smeared.shape[:-1], -1), waves)
+
+        return Jet(over_slices(found.value), slopes, over_slices(found.generated))
+
+    def _by_kernel(self, smeared: Float[Array, "... J"]) -> Float[Array, "kernels N V"]:
+        """The smeared fields as l_ja, with all sites along the last axis."""
+        expected = self.n_kernels * self.n_components
+        if smeared.shape[-1] != expected:
+            raise ValueError(
+                f"these InvariantPolynomials are functions of {expected} smeared fields ({self.n_kernels} kernels, "
+                f"{self.n_components} components), got {smeared.shape[-1]}"
+            )
+        return _sites_last(smeared).reshape(self.n_kernels, self.n_components, -1)
+
+    def _monomials(
+        self,
+        fields: Float[Array, "kernels N V"],
+        drift: Float[Array, "kernels N V"],
+        overlaps: np.ndarray | None,
+    ) -> Jet:
+        """The jet of the functions in the variables z."""
+        G = None if overlaps is None else overlaps[:: self.n_components, :: self.n_components]
+        products = jnp.einsum("jav,kav->jkv", fields, fields)
+        moved = jnp.einsum("jav,kav->jkv", fields, drift)
+        moved = moved + moved.swapaxes(0, 1)
+        if G is not None:
+            moved = moved + 2 * self.n_components * jnp.asarray(G, fields.dtype)[:, :, None]
+        j, k = np.transpose(self._pairs)
+        z = jnp.concatenate([fields[:, 0], products[j, k]])
+        Lz = jnp.concatenate([drift[:, 0], moved[j, k]])
+        crossed = None if G is None else self._overlaps(jnp.asarray(G, fields.dtype), fields[:, 0], products)
+        return _monomials_of_few(self.exponents, self.bounds, z, Lz, crossed)
+
+    def _overlaps(
+        self,
+        G: Float[Array, "kernels kernels"],
+        first: Float[Array, "kernels V"],
+        rho: Float[Array, "kernels kernels V"],
+    ) -> Float[Array, "Z Z V"]:
+        """Gamma of any two variables z, at each site."""
+        j, k = np.transpose(self._pairs)
+        n_sites = first.shape[-1]
+        of_fields = jnp.broadcast_to(G[:, :, None], (*G.shape, n_sites))
+        mixed = G[:, j, None] * first[None, k] + G[:, k, None] * first[None, j]
+        m, n = j, k
+        of_products = (
+            G[np.ix_(j, m)][..., None] * rho[np.ix_(k, n)]
+            + G[np.ix_(j, n)][..., None] * rho[np.ix_(k, m)]
+            + G[np.ix_(k, m)][..., None] * rho[np.ix_(j, n)]
+            + G[np.ix_(k, n)][..., None] * rho[np.ix_(j, m)]
+        )
+        above = jnp.concatenate([of_fields, mixed], axis=1)
+        below = jnp.concatenate([mixed.swapaxes(0, 1), of_products], axis=1)
+        return jnp.concatenate([above, below])
+
+    def _slopes_in_fields(
+        self, slopes: Float[Array, "Z M V"], fields: Float[Array, "kernels N V"]
+    ) -> Float[Array, "J M V"]:
+        """The derivatives in l_ja, the components of the first kernel first, from those in the variables z."""
+        j, k = np.transpose(self._pairs)
+        in_products = jnp.zeros((self.n_kernels, *slopes.shape[1:], self.n_kernels), slopes.dtype)
+        in_products = in_products.at[j, :, :, k].add(slopes[self.n_kernels :])
+        in_products = in_products.at[k, :, :, j].add(slopes[self.n_kernels :])
+        in_fields = jnp.einsum("jmvk,kav->jamv", in_products, fields)
+        in_fields = in_fields.at[:, 0].add(slopes[: self.n_kernels])
+        return in_fields.reshape(-1, *slopes.shape[1:])
 
 # %% ../../nbs/fields/05_local_functions.ipynb #92fc6f33
 @register
