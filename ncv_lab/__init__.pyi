@@ -16,12 +16,14 @@ from .theory.observables import (
     ActionDensity as ActionDensity,
     as_observable as as_observable,
     Correlator as Correlator,
+    Magnetisation as Magnetisation,
     MagnetisationSquared as MagnetisationSquared,
     MeanSquare as MeanSquare,
     measure as measure,
     Observable as Observable,
     Susceptibility as Susceptibility,
 )
+from .theory.theories import ON as ON, Scalar as Scalar
 
 # sampling
 from .sampling.autocorrelation import autocorrelation as autocorrelation, SlowModes as SlowModes, tau_int as tau_int
@@ -52,7 +54,7 @@ from .fields.legs import (
     LegProducts as LegProducts,
     Legs as Legs,
 )
-from .fields.local_functions import Polynomials as Polynomials
+from .fields.local_functions import InvariantPolynomials as InvariantPolynomials, Polynomials as Polynomials
 from .fields.neural import NeuralSchwingerDyson as NeuralSchwingerDyson
 from .fields.odd_mlp import OddMLP as OddMLP
 from .fields.schwinger_dyson import (
@@ -62,6 +64,7 @@ from .fields.schwinger_dyson import (
     Gated as Gated,
     Gradient as Gradient,
     Magnetic as Magnetic,
+    OnePoint as OnePoint,
     Powers as Powers,
     TanhSteps as TanhSteps,
     TwoPoint as TwoPoint,
@@ -86,6 +89,7 @@ from .fitting.variable_projection import VariableProjection as VariableProjectio
 # analysis
 from .analysis.averages import Estimate as Estimate
 from .analysis.check import Check as Check, check as check
+from .analysis.connected import connected as connected, estimate_connected as estimate_connected
 from .analysis.errors import format_error as format_error
 from .analysis.estimate import (
     estimate as estimate,

@@ -19,9 +19,9 @@ from ..fields.control_variates import ControlVariate, SumField
 from .data import Data
 from .least_squares import LeastSquares, exponentials, middle_part, parts_of
 from .legs import ImprovedLegs
-from .recipes import FEW, NEAR, SITE, FieldRecipe, most_weights, score, smeared
+from .recipes import FEW, NEAR, SITE, FieldRecipe, Setting, most_weights, score, smeared
 from .result import Fit, Strategy
-from ..theory.observables import Correlator, Observable
+from ..theory.observables import Correlator
 from ..utils.files import register
 from ..utils.former_names import former_arguments
 
@@ -83,7 +83,7 @@ class SchwingerDyson(Strategy):
             if best.validation_ratio.min() > 1.5 * best.diagnostics["one_leg_ratio"]:
                 return  # a field of the ladder improves one leg only, and cannot be better
         method = LeastSquares(decay_rates=self.decay_rates, cautious=data.n_configs < FEW)
-        needs = _needs(data.observable)
+        needs = _needs(data)
         for recipe in self.ladder:
             field = recipe.field(data.phi, **needs)
             too_many = n_weights(field, self.decay_rates) > most_weights(data.n_configs)
@@ -100,11 +100,12 @@ class SchwingerDyson(Strategy):
                 return
 
 
-def _needs(observable: Observable) -> dict[str, Any]:
-    """What a field must know of the observable."""
-    if isinstance(observable, Correlator):
-        return {"momentum": observable.momentum, "averages": False}
-    return {"momentum": None, "averages": True}
+def _needs(data: Data) -> dict[str, Any]:
+    """What a field must know of the observable and of the theory."""
+    setting = Setting.of(data.theory)
+    if isinstance(data.observable, Correlator):
+        return {"momentum": data.observable.momentum, "averages": False, "setting": setting}
+    return {"momentum": None, "averages": True, "setting": setting}
 
 
 def _climb(method: LeastSquares, field: Any, data: Data, best: Fit | None) -> tuple[Fit | None, np.ndarray]:

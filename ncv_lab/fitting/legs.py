@@ -23,7 +23,7 @@ from ..fields.control_variates import ControlVariate, SumField
 from ..fields.legs import LegProducts, Legs, distances
 from .data import Data, sigma_ratio
 from .least_squares import LeastSquares, exponentials
-from .recipes import FEW, NEAR, SITE, FieldRecipe, most_weights, score, smeared
+from .recipes import FEW, NEAR, SITE, FieldRecipe, Setting, most_weights, score, smeared
 from .result import Fit, Strategy
 from .ridge import Moments, solve_ridge
 from ..theory.lattice import mirror_counts
@@ -38,11 +38,13 @@ class LegSums(NamedTuple):
     Attributes:
         count: the number of configurations in each fold, (folds,).
         gram: the sums of the products of F_m and, behind them, of the leg itself, (folds, L0 // 2 + 1, M + 1, M + 1).
+        total: the sums of F_m and of the leg over slices, (folds, M + 1); 0 where a symmetry makes all means 0.
         extent: the number of time slices L0.
     """
 
     count: np.ndarray  # type: ignore[assignment]
     gram: Float[np.ndarray, "folds frequencies D D"]
+    total: Float[np.ndarray, "folds D"]
     extent: int
 
     @classmethod
@@ -65,6 +67,8 @@ class LegSums(NamedTuple):
         extent = legs.shape[0]
         size = legs.n_functions + 1
         gram = np.zeros((folds, extent // 2 + 1, size, size))
+        total = np.zeros((folds, size))
+        has_mean = not any(legs.momentum or ()) and not data.theory.is_even
         parts = np.array_split(np.arange(data.n_configs), folds)
         for fold, rows in enumerate(parts):
             for some in np.split(rows, range(chunk, len(rows), chunk)):
@@ -72,7 +76,11 @@ class LegSums(NamedTuple):
                 if not np.isfinite(numbers).all():
                     raise ValueError("the slice means of the legs are not finite on some configurations")
                 gram[fold] += _products_of_waves(numbers)
-        return cls(np.array([len(rows) for rows in parts], float), gram, extent)
+                if has_mean:
+                    # The sum over all slices of one configuration counts as one number of the size of the gram matrix.
+                    n_slices = numbers.shape[1] * numbers.shape[2]
+                    total[fold] += numbers.sum(axis=(0, 1, 2)) / np.sqrt(n_slices)
+        return cls(np.array([len(rows) for rows in parts], float), gram, total, extent)
 
 
 def _means_and_leg(legs: Legs, phi: Float[Array, "..."], dS: Float[Array, "..."]) -> Float[Array, "parts L0 D"]:
@@ -156,7 +164,10 @@ def _in_basis(sums: LegSums, basis: Float[np.ndarray, "tau r"]) -> tuple[Moments
     sizes = np.sqrt(np.diagonal(gram.sum(axis=0)) / sums.count.sum())
     units = np.where(sizes > 1e-14 * sizes.max(), sizes, np.inf)
     scaled = gram / np.outer(units, units)
-    return Moments(sums.count, np.zeros((folds, n_columns + 1)), scaled), units
+    total = np.empty((folds, n_columns + 1))
+    total[:, :-1] = (sums.total[:, :-1, None] * waves[0]).reshape(folds, -1)
+    total[:, -1] = sums.total[:, -1]
+    return Moments(sums.count, total / units, scaled), units
 
 
 def _weights(solved: np.ndarray, units: np.ndarray, basis: Float[np.ndarray, "tau r"]) -> Float[np.ndarray, "tau M"]:
@@ -215,11 +226,14 @@ def best_legs(
         The legs with their weights, the solution, and the ratio of each recipe.
     """
     momentum = data.observable.momentum  # type: ignore[attr-defined]
+    setting = Setting.of(data.theory)
     some = data.select(np.unique(np.linspace(0, data.n_configs - 1, 300).astype(int)))
     tried = {}
     found: dict[str, Legs] = {}
     for recipe in recipes:
-        legs = recipe.legs(data.phi, momentum=momentum)
+        legs = recipe.legs(data.phi, momentum=momentum, setting=setting)
+        if not any(momentum or ()):
+            legs = Legs(legs.parts, momentum=momentum, offset=data.observable.offset)  # type: ignore[attr-defined]
         sums = LegSums.gather(legs, some, folds)
         tried[recipe.name] = max(solution.ratio for solution in _solve_all(sums, SLOWEST[1:7:2], cautious))
         found[recipe.name] = legs
@@ -294,8 +308,9 @@ class ImprovedLegs(Strategy):
         gain = sigma_ratio(data.values, left)
         best: Fit | None = None
         tried: dict[str, np.ndarray] = {}
+        setting = Setting.of(data.theory)
         for recipe in self._second_recipes(tried):
-            field = recipe.field(data.phi)
+            field = recipe.field(data.phi, setting=setting)
             too_many = field.n_features > most_weights(data.n_configs)
             if best is not None and too_many:
                 continue
