@@ -240,7 +240,7 @@ TABLE = [
     ("Ensemble", lambda _: ensemble().split(40), ValueError, "cannot split 40"),
     ("Ensemble", lambda _: ensemble().split(20, gap=1.5), TypeError, "the gap must be an integer"),
     ("Ensemble", lambda _: ensemble().split(20, gap=99), ValueError, "gap = 99 does not fit"),
-    ("estimate", lambda _: estimate(observable=lambda phi: jnp.exp(1j * phi.mean())), TypeError, "z.real, z.imag"),
+    ("estimate", lambda _: estimate(observable=lambda phi: jnp.exp(1j * phi)), ValueError, "an array of shape (6, 4)"),
     ("Ensemble", lambda _: ensemble().split(0.5), TypeError, "must be an integer, got 0.5"),
     ("Ensemble", lambda _: ensemble().select(chains=7), ValueError, "chains = 7 does not fit: there are 2"),
     ("Ensemble", lambda _: ensemble().select(draws=slice(30, 40)), ValueError, "selects nothing"),

@@ -27,7 +27,7 @@ from ncv_lab.analysis.errors import (
 )
 from ..fitting.result import Fit
 from ..theory.action import Theory
-from ..theory.observables import Observable
+from ..theory.observables import FunctionObservable, Observable
 
 # %% ../../nbs/analysis/02_averages.ipynb #8552a412
 Numbers = np.ndarray | np.float64
@@ -114,6 +114,19 @@ class Average:
     def n_configs(self) -> int:
         """The number of configurations averaged."""
         return int(kept(columns(self.samples)).sum())
+
+    @property
+    def complex_value(self) -> np.ndarray | np.complex128:
+        """The mean of a complex observable, 0-d or (n,). `covariance` has its real and its imaginary part jointly.
+
+        Raises `ValueError` for an observable that is real.
+        """
+        observable = self.observable
+        if not (isinstance(observable, FunctionObservable) and observable.is_complex(self.theory.shape)):
+            raise ValueError(f"the observable {self.labels!r:.100} is real; use value")
+        real, imaginary = np.split(np.asarray(self.value), 2)
+        total = real + 1j * imaginary
+        return total[0] if len(total) == 1 else total
 
     def leave_one_out(self) -> np.ndarray:
         """The means (B, n) without each of B blocks, for the jackknife of any function of them."""

@@ -25,7 +25,7 @@ from ..fitting.lasso import Lasso
 from ..fitting.least_squares import feature_matrix, influence
 from ..fitting.result import Fit
 from ..theory.action import check_same_theory
-from ..theory.observables import Correlator
+from ..theory.observables import Correlator, FunctionObservable
 from ..utils.batching import map_configs
 
 # %% ../../nbs/analysis/03_cross_fit.ipynb #43d949ef
@@ -390,14 +390,15 @@ def _is_function(control: Any, shape: tuple[int, ...]) -> bool:
 
 def from_function(control: Callable, data: Data) -> ControlValues:
     """f in closed form, a function phi -> f. Raises `ValueError` if f has another shape than the observable, and
-    `TypeError` if it is complex."""
+    `TypeError` if f is complex and the observable is not."""
     start = time.perf_counter()
     values = np.asarray(map_configs(control, data.phi))
     if values.dtype.kind == "c":
-        raise TypeError(
-            "the control variate is complex; give its real and imaginary part as two numbers, "
-            "jnp.stack([f.real, f.imag]), as the observable"
-        )
+        observable = data.observable
+        if not (isinstance(observable, FunctionObservable) and observable.is_complex(data.theory.shape)):
+            raise TypeError("the control variate is complex, but the observable is real; give the real part, f.real")
+        by_number = values.reshape(len(values), -1)
+        values = np.concatenate([by_number.real, by_number.imag], axis=1)
     expected = () if data.scalar else (len(data.labels),)
     if values.shape[1:] != expected:
         raise ValueError(

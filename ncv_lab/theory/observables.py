@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['Observable', 'Correlator', 'MeanSquare', 'Magnetisation', 'AbsMagnetisation', 'MagnetisationSquared',
-           'Susceptibility', 'ActionDensity', 'FunctionObservable', 'as_observable', 'value_shape', 'check_observable',
-           'measure']
+           'Susceptibility', 'ActionDensity', 'FunctionObservable', 'in_real_numbers', 'as_observable', 'value_shape',
+           'check_observable', 'measure']
 
 # %% ../../nbs/theory/03_observables.ipynb #c3842f76
 import dataclasses
@@ -283,22 +283,41 @@ class ActionDensity(_Moment):
 
 # %% ../../nbs/theory/03_observables.ipynb #b955d753
 class FunctionObservable(Observable):
-    """An observable given by a function, made by `as_observable`; the function knows what the axes of phi are."""
+    """An observable given by a function, made by `as_observable`; the function knows what the axes of phi are.
+
+    A complex function has twice as many numbers, all real parts first and then all imaginary parts.
+    """
 
     function: Callable
     name: str = eqx.field(static=True)
     takes_components = True
 
     def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
-        """(name,) for a scalar, (name[0], name[1], ...) for a vector."""
-        form = value_shape(self, shape)
-        if form == ():
-            return (self.name,)
-        return tuple(f"{self.name}[{i}]" for i in range(form[0]))
+        """(name,) for a scalar, (name[0], name[1], ...) for a vector; (Re name, Im name) for complex numbers."""
+        value_shape(self, shape)  # refuses what is no scalar and no vector
+        value = _value_of(self, shape)
+        names = [self.name]
+        if value.ndim:
+            names = [f"{self.name}[{i}]" for i in range(value.shape[0])]
+        if not self.is_complex(shape):
+            return tuple(names)
+        return tuple(f"{part} {name}" for part in ("Re", "Im") for name in names)
+
+    def is_complex(self, shape: Sequence[SupportsIndex]) -> bool:
+        """Whether the function gives complex numbers for configurations of this shape."""
+        return np.issubdtype(_value_of(self, shape).dtype, np.complexfloating)
 
     def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "..."]:
         """O(phi), by the function given."""
-        return jnp.asarray(self.function(phi))
+        return in_real_numbers(jnp.asarray(self.function(phi)))
+
+
+def in_real_numbers(values: Any) -> Any:
+    """Real numbers as they are; complex ones, () or (..., n), as their real parts followed by their imaginary parts."""
+    if not np.issubdtype(values.dtype, np.complexfloating):
+        return values
+    one_axis = values[..., None] if values.ndim == 0 else values
+    return jnp.concatenate([one_axis.real, one_axis.imag], axis=-1)
 
 # %% ../../nbs/theory/03_observables.ipynb #004169fb
 def as_observable(function: Callable, name: str | None = None) -> Observable:
@@ -323,8 +342,9 @@ def _name_of(function: Callable) -> str:
     return "O" if name in ("<lambda>", "partial", "Partial") else name
 
 
-def _value_of(observable: FunctionObservable, phi: jax.ShapeDtypeStruct) -> jax.ShapeDtypeStruct:
+def _value_of(observable: FunctionObservable, shape: Sequence[SupportsIndex]) -> jax.ShapeDtypeStruct:
     """The shape and the type of a function of the configuration. Raises `TypeError` if JAX cannot compute it."""
+    phi = jax.ShapeDtypeStruct(tuple(operator.index(extent) for extent in shape), float)
     try:
         value = jax.eval_shape(observable.function, phi)
     except Exception as error:
@@ -340,23 +360,24 @@ def _value_of(observable: FunctionObservable, phi: jax.ShapeDtypeStruct) -> jax.
 def value_shape(observable: Observable, shape: Sequence[SupportsIndex]) -> tuple[int, ...]:
     """The shape of O(phi) for configurations of this shape: () or (n,).
 
-    Raises `ValueError` for anything else, and `TypeError` for complex numbers and for what JAX cannot compute.
+    Complex numbers of a function count twice, as real and imaginary part. Raises `ValueError` for anything else, and
+    `TypeError` for complex numbers of another observable and for what JAX cannot compute.
     """
-    phi = jax.ShapeDtypeStruct(tuple(operator.index(extent) for extent in shape), float)
     if isinstance(observable, FunctionObservable):
-        value = _value_of(observable, phi)
+        value = _value_of(observable, shape)
     else:
-        value = jax.eval_shape(observable, phi)
+        value = jax.eval_shape(observable, jax.ShapeDtypeStruct(tuple(operator.index(n) for n in shape), float))
     form = value.shape
-    if np.issubdtype(value.dtype, np.complexfloating):
-        name = getattr(observable, "name", type(observable).__name__)
-        raise TypeError(
-            f"the observable {name} is complex ({value.dtype}, shape {form}); give its real and imaginary part as two "
-            "numbers, jnp.stack([z.real, z.imag]), or as one vector, jnp.concatenate, if it has several"
-        )
     if len(form) > 1:
         raise ValueError(f"an observable gives a scalar or a vector, this one gives an array of shape {form}")
-    return form
+    if not np.issubdtype(value.dtype, np.complexfloating):
+        return form
+    if not isinstance(observable, FunctionObservable):
+        raise TypeError(
+            f"the observable {type(observable).__name__} is complex ({value.dtype}, shape {form}); let its __call__ "
+            "give the real parts and then the imaginary parts, with one label for each, or give a function"
+        )
+    return (2 * int(np.prod(form)),)
 
 # %% ../../nbs/theory/03_observables.ipynb #08f080d4
 def check_observable(observable: Callable, theory: Theory) -> Observable:

@@ -219,15 +219,50 @@ def test_a_lambda_has_a_readable_label():
     assert ncv.as_theory(lambda phi: (phi**2).sum(), (4, 4)).name == "action"
 
 
-@pytest.mark.parametrize("control", [None, FIELD])
-def test_a_complex_observable_is_refused_in_words(ensemble, control):
-    with pytest.raises(TypeError, match=r"O is complex .*jnp.stack\(\[z.real, z.imag\]\)"):
-        ncv.estimate(THEORY, lambda phi: jnp.exp(1j * phi.mean()), ensemble, control)
+def wave(phi):
+    "A complex observable."
+    return jnp.exp(1j * phi[:, 0].mean())
 
 
-def test_a_complex_control_variate_is_refused_in_words(ensemble):
-    with pytest.raises(TypeError, match="the control variate is complex"):
-        ncv.estimate(THEORY, ncv.MeanSquare(), ensemble, lambda phi: jnp.exp(1j * phi.mean()))
+@pytest.mark.parametrize("control", [None, FIELD, lambda phi: 0.1 * (wave(phi) - wave(-phi))])
+def test_a_complex_observable_has_a_real_and_an_imaginary_part(ensemble, control):
+    estimate = ncv.estimate(THEORY, wave, ensemble, control)
+    values = np.asarray(jax.vmap(wave)(jnp.asarray(ensemble.flat)))
+    assert estimate.labels == ("Re wave", "Im wave") and estimate.covariance().shape == (2, 2)
+    raw = estimate.raw or estimate
+    np.testing.assert_allclose(raw.complex_value, values.mean(), rtol=1e-12)
+    both = np.cov(values.real, values.imag)[0, 1]
+    np.testing.assert_allclose(np.cov(raw.samples.reshape(-1, 2).T)[0, 1], both, rtol=1e-10)
+    if control is not None and control is not FIELD:
+        f = np.asarray(jax.vmap(control)(jnp.asarray(ensemble.flat)))
+        np.testing.assert_allclose(estimate.complex_value, (values - f).mean(), rtol=1e-12)
+
+
+def test_several_complex_numbers():
+    waves = ncv.as_observable(lambda phi: jnp.fft.fft(phi.mean(axis=1)), "s")
+    assert waves.labels((2, 4)) == ("Re s[0]", "Re s[1]", "Im s[0]", "Im s[1]")
+    phi = np.random.default_rng(0).normal(size=(2, 4))
+    expected = np.fft.fft(phi.mean(axis=1))
+    np.testing.assert_allclose(waves(jnp.asarray(phi)), [*expected.real, *expected.imag], atol=1e-14)
+
+
+class Wave(ncv.Observable):
+    "A class whose values are complex."
+
+    def labels(self, shape):
+        return ("w",)
+
+    def __call__(self, phi):
+        return wave(phi)
+
+
+def test_complex_numbers_of_a_class_or_beside_a_real_observable_are_refused_in_words(ensemble):
+    with pytest.raises(TypeError, match=r"Wave is complex .* let its __call__ give the real parts"):
+        ncv.estimate(THEORY, Wave(), ensemble)
+    with pytest.raises(ValueError, match="is real; use value"):
+        _ = ncv.estimate(THEORY, ncv.MeanSquare(), ensemble).complex_value
+    with pytest.raises(TypeError, match="the control variate is complex, but the observable is real"):
+        ncv.estimate(THEORY, ncv.MeanSquare(), ensemble, wave)
 
 
 def test_a_complex_action_is_refused_in_words():
