@@ -93,6 +93,10 @@ def jupyterlab(folder):
         "LabApp.news_url": None,
         "LabApp.check_for_updates_class": "jupyterlab.NeverCheckForUpdate",
     }
+    # Without this, JupyterLab asks whether it may fetch news, although there is no address to fetch them from.
+    quiet = settings / "JUPYTERLAB_SETTINGS_DIR" / "@jupyterlab" / "apputils-extension"
+    quiet.mkdir(parents=True)
+    (quiet / "notification.jupyterlab-settings").write_text('{"fetchNews": "false"}')
     command = ["-m", "jupyterlab", "--no-browser", *(f"--{name}={value}" for name, value in options.items())]
     environment = {
         name: str(settings / name)
@@ -132,8 +136,13 @@ class Driver:
 
     def slide(self, name, key):
         "Move a slider by a key, as a user of the keyboard does."
-        row = self.page.locator(".widget-inline-hbox", has=self.page.get_by_text(name, exact=True))
-        row.locator(".noUi-handle").press(key)
+        self.page.get_by_role("slider", name=name, exact=True).press(key)
+
+    def type(self, name, text):
+        "Type into the field beside a slider, or into one of its own, as a user does."
+        field = self.page.get_by_role("textbox", name=f"{name}, as a number", exact=True)
+        field.fill(text)
+        field.press("Enter")
 
     def text(self, part):
         return self.page.locator(f".ncv-{part}").inner_text()
@@ -154,6 +163,17 @@ class Driver:
     def picture(self, plot=0):
         "What is drawn on a canvas."
         return self.page.locator(".ncv-plot canvas").nth(plot).evaluate("canvas => canvas.toDataURL()")
+
+    def a_point(self):
+        "Where a point of the cloud is drawn: the first pixel of its colour, left of the histograms."
+        find = """canvas => {
+          const pen = canvas.getContext('2d'), ratio = canvas.width / canvas.clientWidth;
+          const { data, width } = pen.getImageData(0, 0, canvas.width * 0.65, canvas.height);
+          for (let i = 0; i < data.length; i += 4)
+            if (data[i] < 120 && data[i + 2] > 150 && data[i + 3] > 100)
+              return { x: ((i / 4) % width) / ratio, y: Math.floor(i / 4 / width) / ratio };
+        }"""
+        return self.page.locator(".ncv-plot canvas").nth(0).evaluate(find)
 
     def shot(self, name):
         ARTEFACTS.mkdir(exist_ok=True)

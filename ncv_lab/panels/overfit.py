@@ -9,12 +9,12 @@ __all__ = ['OVERFIT', 'OVERFIT_PRESETS', 'HALVES_PLOT', 'overfit_controls', 'Ove
 from dataclasses import replace
 from typing import Any
 
-import ipywidgets as widgets
 import numpy as np
 
-from .base import WIDE, Panel
+from .base import Panel
+from .controls import Control
 from .plot_widget import Board, Series
-from .state import LOSSES, SYMMETRIC, LabState
+from .state import LabState
 from .updates import LabUpdate, lab_updates
 from ncv_lab.panels.variance_lab import (
     CORRELATOR_PLOT,
@@ -26,6 +26,7 @@ from ncv_lab.panels.variance_lab import (
     fit_facts,
     lab_controls,
     number,
+    plusminus,
     ratio_curves,
 )
 
@@ -38,22 +39,17 @@ OVERFIT_PRESETS = {
     "many": OVERFIT.replace(n_configs=5000),
 }
 HALVES_PLOT = replace(
-    RATIO_PLOT, series=(Series("train", "training half", 1), Series("others", "other half", 2))
+    RATIO_PLOT, span=7, series=(Series("train", "training half", 1), Series("others", "other half", 2))
 )
 
 
-def overfit_controls() -> dict[str, widgets.Widget]:
-    """The controls of `OverfitPanel`: the loss, the symmetry, and some of those of `VarianceLab`."""
-    losses = "Eq. (11): μ = 0; Eq. (12): μ the mean of O; Eq. (13): μ learned; and δ Σ w², the L2 below"
-    kernels = "kernels free (no), even in each axis (yes), or depending on the time offset alone (time)"
-    controls = {
-        "loss": widgets.Dropdown(options=list(LOSSES), description="loss", tooltip=losses, **WIDE),
-        "symmetric": widgets.Dropdown(options=list(SYMMETRIC), description="symmetric", tooltip=kernels, **WIDE),
-    }
+def overfit_controls() -> dict[str, Control]:
+    """The controls of `OverfitPanel`: those of `VarianceLab` that bear on overfitting."""
     shared = lab_controls()
-    for name in ("lam", "n_configs", "seed", "width", "depth", "learning_rate", "l2"):
-        controls[name] = shared[name]
-    return controls
+    names = (
+        "loss", "symmetric", "lam", "n_configs", "seed", "width", "depth", "learning_rate", "l2", "batch_size", "keep_best"
+    )
+    return {name: shared[name] for name in names}
 
 # %% ../../nbs/panels/08_overfit.ipynb #c3c0b9c2
 class OverfitPanel(Panel[LabState, LabUpdate]):
@@ -72,10 +68,11 @@ class OverfitPanel(Panel[LabState, LabUpdate]):
         """Both ratios, of which only the one on the other half may be quoted."""
         if update.result is None:
             return {}
-        trained = float(np.mean(update.curve.train[-10:]))
+        trained = float(update.curve.fitted[-1])
         return {
             "caption": "σ raw / σ improved on the other half, last step",
             "number": number(update.sigma_ratio),
+            "plusminus": plusminus(update),
             "claim": f"but {number(trained)} where it was trained",
             "facts": fit_facts(update),
         }

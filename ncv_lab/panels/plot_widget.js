@@ -1,12 +1,13 @@
 // The live board of a panel: plots on canvases, one big number, and a line that says what is going on. Data arrive as one
 // block of float32 with a small index; whatever their rate, the board is redrawn at most once a frame of the screen.
+// Colours have one meaning, that of ncv_lab.plotting: 0 raw, 1 where it was trained, 2 improved, 3 a third thing.
 
 const COLOURS = {
   light: ["#555555", "#d55e00", "#0072b2", "#009e73"],
   dark: ["#b8b8b8", "#ff9950", "#5ab8f0", "#2fd0a0"],
 };
 const DIVERGING = { light: ["#0b5394", "#f7f7f7", "#b02a1f"], dark: ["#5ab8f0", "#15191e", "#ff8060"] };
-const MARGIN = { left: 58, right: 12, top: 8, bottom: 36 };
+const MARGIN = { left: 58, right: 18, top: 8, bottom: 36 };
 
 const node = (tag, parent, options = {}) => parent.appendChild(Object.assign(document.createElement(tag), options));
 
@@ -27,33 +28,65 @@ function superscript(power) {
   return [...String(power)].map((c) => (c === "-" ? "⁻" : "⁰¹²³⁴⁵⁶⁷⁸⁹"[c])).join("");
 }
 
-export function ticks(low, high, log, count) {
+// The largest of 1, 2, 5, 10, ... that is not above x (down), or the smallest that is not below it.
+export function round125(x, down) {
+  const power = 10 ** Math.floor(Math.log10(x) + 1e-9), part = x / power;
+  const steps = [1, 2, 5, 10];
+  const found = down ? steps.findLast((m) => m <= part * (1 + 1e-9)) : steps.find((m) => m >= part * (1 - 1e-9));
+  return Number((found * power).toPrecision(3));
+}
+
+// Ends of an axis that are round numbers around [low, high], so that they stay where they are while the data grow.
+export function roundRange(low, high, log, integer) {
+  if (integer) return [low - 0.5, high + 0.5];
   if (log) {
-    const first = Math.ceil(Math.log10(low) - 1e-9), last = Math.floor(Math.log10(high) + 1e-9);
-    if (last - first >= 1) {
-      const every = Math.ceil((last - first + 1) / count), found = [];
-      for (let k = first; k <= last; k += every) found.push([10 ** k, k > -3 && k < 4 ? String(Number((10 ** k).toPrecision(1))) : `10${superscript(k)}`]);
-      return found;
-    }
-    const near = [1, 2, 3, 5, 7].flatMap((m) => [m * 10 ** (first - 1), m * 10 ** first, m * 10 ** (first + 1)]);
-    const shown = near.filter((x) => x >= low && x <= high).sort((a, b) => a - b);
-    if (shown.length > 1) return shown.map((x) => [x, format(x)]);
+    const ends = [round125(low, true), round125(high, false)];
+    return ends[0] < ends[1] ? ends : [round125(low * 0.9, true), ends[1]];
   }
-  const raw = (high - low) / count, power = 10 ** Math.floor(Math.log10(raw));
-  const step = power * [1, 2, 5, 10].find((m) => m * power >= raw * 0.999), found = [];
-  for (let x = Math.ceil(low / step) * step; x <= high + step * 1e-9; x += step) found.push([x, format(Math.abs(x) < step * 1e-9 ? 0 : x)]);
+  const step = round125((high - low || Math.abs(high) || 1) / 8, false);
+  return [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
+}
+
+// The kept ends of an axis if the new ones lie inside and fill a good part of it; else the new ones.
+export function settle(kept, wanted, log) {
+  const [low, high] = wanted, measure = (a, b) => (log ? Math.log(b / a) : b - a);
+  if (!kept || low < kept[0] || high > kept[1]) return wanted;
+  return measure(low, high) > 0.45 * measure(...kept) ? kept : wanted;
+}
+
+export function ticks(low, high, log, count, integer = false) {
+  const found = [];
+  if (log) {
+    const decades = Math.log10(high / low), every = Math.ceil((decades + 1) / count);
+    const factors = decades < 2.5 && count > 2 * decades ? [1, 2, 5] : [1];
+    for (let k = Math.floor(Math.log10(low)); k <= Math.ceil(Math.log10(high)); k += every) {
+      for (const m of factors) {
+        const value = Number((m * 10 ** k).toPrecision(3));
+        if (value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9)) found.push([value, format(value)]);
+      }
+    }
+    return found;
+  }
+  const step = Math.max(round125((high - low) / count, false), integer ? 1 : 0);
+  for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push([i * step, format(i * step)]);
   return found;
 }
 
 class Plot {
-  constructor(spec, parent, redraw) {
+  constructor(spec, parent, redraw, pick) {
     this.spec = spec;
-    this.figure = node("figure", parent, { className: "ncv-plot", title: spec.tooltip });
-    this.figure.style.gridColumn = `span ${spec.span}`;
+    this.figure = node("figure", parent, { className: "ncv-plot" });
+    this.figure.style.setProperty("--span", spec.span);
+    this.figure.style.setProperty("--narrow", spec.narrow || Math.max(spec.span, 6));
+    this.figure.dataset.name = spec.title;
     this.caption = node("figcaption", this.figure);
     node("strong", this.caption, { textContent: spec.title });
     this.legend = node("span", this.caption, { className: "ncv-legend" });
+    this.tip = node("div", this.figure, { className: "ncv-tip", textContent: spec.tooltip });
+    this.tip.setAttribute("role", "tooltip");
     this.canvas = node("canvas", this.figure, { tabIndex: 0 });
+    this.kept = {};
+    if (spec.cloud) this.canvas.addEventListener("click", (event) => pick(this.nearest(event.offsetX, event.offsetY)));
     this.canvas.setAttribute("role", "img");
     this.cursor = null;
     this.canvas.addEventListener("pointermove", (event) => { this.cursor = event.offsetX; redraw(); });
@@ -80,12 +113,15 @@ class Plot {
     Object.assign(this.pen, { font: `12px ${style.fontFamily}`, lineJoin: "round", lineCap: "butt" });
     Object.assign(this, { colours, ink: style.color, faint: dark ? "#ffffff22" : "#00000018" });
     this.series = this.spec.series.map((series) => ({ ...series, ...data[series.key] })).filter((series) => series.columns);
-    this.caption.lastChild.replaceChildren();
-    for (const series of this.series.length > 1 || this.spec.legend ? this.series : []) {
-      const label = node("span", this.legend, { textContent: `${series.marker ? "●" : series.dash ? "┄" : "━"} ${series.name}` });
+    const names = this.spec.cloud ? [] : this.series.filter((series) => series.columns[0].length);
+    this.legend.replaceChildren();
+    for (const series of names.length > 1 || this.spec.legend ? names : []) {
+      const name = this.names?.[series.key] || series.name;
+      const label = node("span", this.legend, { textContent: `${series.marker ? "●" : series.dash ? "┄" : "━"} ${name}` });
       label.style.color = colours[series.colour];
     }
     if (this.spec.image) this.drawImage(dark);
+    else if (this.spec.cloud) this.drawCloud();
     else this.drawCurves();
     this.canvas.setAttribute("aria-label", this.describe());
   }
@@ -101,15 +137,17 @@ class Plot {
     if (!image) return;
     const [rows, cols] = [image.columns.length, image.columns[0].length];
     const cell = Math.min((this.width - 8) / rows, (this.height - 8) / cols);
-    const limit = Math.max(...image.columns.flatMap((row) => [...row].map(Math.abs)), 1e-12);
+    const size = (value) => (Number.isFinite(value) ? Math.abs(value) : 0);
+    const limit = Math.max(...image.columns.flatMap((row) => [...row].map(size)), 1e-12);
     const [low, middle, high] = DIVERGING[dark ? "dark" : "light"].map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));
     const [left, top] = [(this.width - rows * cell) / 2, (this.height - cols * cell) / 2];
     image.columns.forEach((row, i) => row.forEach((value, j) => {
+      if (!Number.isFinite(value)) return;
       const part = Math.abs(value) / limit, end = value < 0 ? low : high;
       pen.fillStyle = `rgb(${middle.map((m, k) => Math.round(m + part * (end[k] - m))).join()})`;
       pen.fillRect(left + i * cell, top + (cols - 1 - j) * cell, cell + 0.5, cell + 0.5);
     }));
-    if (this.cursor === null) return;
+    if (this.cursor === null || this.spec.y === "") return;
     const i = Math.min(rows - 1, Math.max(0, Math.floor((this.cursor - left) / cell)));
     this.box([`largest |φ| = ${format(limit)}`, `mean of slice ${i}: ${format(image.columns[i].reduce((a, b) => a + b, 0) / cols)}`], this.cursor);
   }
@@ -123,11 +161,77 @@ class Plot {
       const ends = bars && axis === "y" ? [0, value] : [value - error, value + error];
       for (const end of ends) if (Number.isFinite(end) && (!log || end > 0)) [low, high] = [Math.min(low, end), Math.max(high, end)];
     });
-    if (low > high) return log ? [0.1, 10] : [0, 1];
-    if (log) return low === high ? [low / 2, high * 2] : [low / (high / low) ** 0.06, high * (high / low) ** 0.06];
-    if (axis === "x" && low === high) return [low - 1, high + 1];
-    const pad = (high - low || Math.abs(high) || 1) * 0.05;
-    return [axis === "x" && low >= 0 && low < pad ? low - pad * 0.6 : low - (axis === "x" || low < 0 || low > pad * 4 ? pad : 0), high + pad];
+    if (low > high) {
+      this.kept[axis] = null;
+      return log ? [0.1, 10] : [0, 1];
+    }
+    if (axis === "y" && !log && low > 0 && low < 0.3 * high) low = 0;
+    const wanted = roundRange(low, high, log, axis === "x" && this.spec.xinteger);
+    this.kept[axis] = settle(this.kept[axis], wanted, log);
+    return this.kept[axis];
+  }
+
+  // O - C against f, in units of sigma(O), with the histograms of O and O - f on the axis of O at its side.
+  drawCloud() {
+    const { pen, colours } = this, cloud = this.series[0], bottom = this.height - MARGIN.bottom, top = MARGIN.top;
+    const left = 46, right = this.width - 8, wall = left + (right - left) * 0.7;
+    if (!cloud || !cloud.columns[0].length) {
+      this.text("no data yet", this.width / 2, this.height / 2, "center");
+      return;
+    }
+    const [f, O] = cloud.columns, most = Math.max(...O.map(Math.abs));
+    const end = (this.kept.cloud = settle(this.kept.cloud, [0, Math.ceil(1.05 * most)], false))[1];
+    const X = (v) => left + ((v + end) / (2 * end)) * (wall - left), Y = (v) => bottom + ((v + end) / (2 * end)) * (top - bottom);
+    this.places = [...f].map((x, i) => [X(x), Y(O[i])]);
+    pen.lineWidth = 1;
+    for (const [value, text] of ticks(-end, end, false, 5)) {
+      this.line(X(value), bottom, X(value), top, this.faint);
+      this.line(left, Y(value), right, Y(value), this.faint);
+      this.text(text, X(value), bottom + 15, "center");
+      this.text(text, left - 5, Y(value) + 4, "right");
+    }
+    pen.strokeStyle = this.ink;
+    pen.strokeRect(left, top, wall - left, bottom - top);
+    this.text(this.spec.x, (left + wall) / 2, this.height - 6, "center");
+    pen.save();
+    pen.translate(12, (top + bottom) / 2);
+    pen.rotate(-Math.PI / 2);
+    this.text(this.spec.y, 0, 0, "center");
+    pen.restore();
+    pen.setLineDash([5, 4]);
+    this.line(X(-end), Y(-end), X(end), Y(end), this.ink);
+    pen.setLineDash([]);
+    pen.fillStyle = colours[2];
+    pen.globalAlpha = 0.55;
+    for (const [x, y] of this.places) { pen.beginPath(); pen.arc(x, y, 2, 0, 2 * Math.PI); pen.fill(); }
+    pen.globalAlpha = 1;
+    if (this.chosen != null && this.places[this.chosen]) {
+      pen.strokeStyle = this.ink;
+      pen.lineWidth = 2;
+      pen.beginPath();
+      pen.arc(...this.places[this.chosen], 6, 0, 2 * Math.PI);
+      pen.stroke();
+    }
+    const heights = (values) => {
+      const found = new Array(41).fill(0);
+      for (const v of values) found[Math.round(((Math.min(Math.max(v, -end), end) + end) / (2 * end)) * 40)]++;
+      return found.map((n) => n / Math.max(...found, 1));
+    };
+    const tall = (bottom - top) / 41;
+    [[O, 0, 0.55], [O.map((v, i) => v - f[i]), 2, 0.7]].forEach(([values, colour, alpha]) => {
+      pen.globalAlpha = alpha;
+      pen.fillStyle = colours[colour];
+      heights(values).forEach((h, i) => pen.fillRect(wall + 4, Y(-end + (i / 40) * 2 * end) - tall / 2, h * (right - wall - 6), tall));
+    });
+    pen.globalAlpha = 1;
+    this.text("O", right - 4, top + 12, "right", colours[0]);
+    this.text("O − f", right - 4, top + 27, "right", colours[2]);
+  }
+
+  nearest(x, y) {
+    let best = null, distance = 20;
+    (this.places || []).forEach(([px, py], i) => { const d = Math.hypot(px - x, py - y); if (d < distance) [best, distance] = [i, d]; });
+    return best;
   }
 
   drawCurves() {
@@ -140,7 +244,7 @@ class Plot {
       : (v) => from + ((v - low) / (high - low)) * (to - from);
     const X = scale(x0, x1, left, right, spec.xlog), Y = scale(y0, y1, bottom, top, spec.ylog);
     pen.lineWidth = 1;
-    for (const [value, text] of ticks(x0, x1, spec.xlog, Math.max(3, (right - left) / 45))) {
+    for (const [value, text] of ticks(x0, x1, spec.xlog, Math.max(2, (right - left) / 52), spec.xinteger)) {
       this.line(X(value), bottom, X(value), top, this.faint);
       this.text(text, X(value), bottom + 15, "center");
     }
@@ -162,8 +266,24 @@ class Plot {
     pen.rect(left, top, right - left, bottom - top);
     pen.clip();
     for (const series of this.series) this.drawSeries(series, X, Y, bottom);
+    if (spec.ylog) this.markNegative(X, bottom);
     pen.restore();
     if (this.cursor !== null && this.series.length) this.hover(X, top, bottom);
+  }
+
+  // What is not positive has no place on a logarithmic axis: an open triangle at its foot says that it is there.
+  markNegative(X, bottom) {
+    for (const { columns: [xs, ys], colour } of this.series) xs.forEach((x, i) => {
+      if (!(ys[i] <= 0)) return;
+      this.pen.strokeStyle = this.colours[colour];
+      this.pen.lineWidth = 1.5;
+      this.pen.beginPath();
+      this.pen.moveTo(X(x) - 5, bottom - 10);
+      this.pen.lineTo(X(x) + 5, bottom - 10);
+      this.pen.lineTo(X(x), bottom - 1);
+      this.pen.closePath();
+      this.pen.stroke();
+    });
   }
 
   drawSeries({ columns: [xs, ys, errors], colour, marker, dash, bars, band, width }, X, Y, bottom) {
@@ -184,7 +304,7 @@ class Plot {
       pen.beginPath();
       let down = false;
       xs.forEach((x, i) => {
-        if (!Number.isFinite(ys[i])) { down = false; return; }
+        if (!Number.isFinite(ys[i]) || (this.spec.ylog && !(ys[i] > 0))) { down = false; return; }
         if (down) pen.lineTo(X(x), Y(ys[i])); else pen.moveTo(X(x), Y(ys[i]));
         down = true;
       });
@@ -194,8 +314,8 @@ class Plot {
     pen.globalAlpha = 1;
     if (!marker && (bars || band || xs.length > 1)) return;
     xs.forEach((x, i) => {
-      if (!Number.isFinite(ys[i])) return;
-      if (errors) {
+      if (!Number.isFinite(ys[i]) || (this.spec.ylog && !(ys[i] > 0))) return;
+      if (errors && Number.isFinite(errors[i])) {
         pen.lineWidth = 1.5;
         const low = Number.isFinite(Y(ys[i] - errors[i])) && (!this.spec.ylog || ys[i] > errors[i]) ? Y(ys[i] - errors[i]) : bottom;
         this.line(X(x), low, X(x), Y(ys[i] + errors[i]), tint);
@@ -254,12 +374,32 @@ function unpack(frame, data) {
   return found;
 }
 
+// Both error bars drawn to scale, one below the other.
+function drawBars(place, bars) {
+  place.replaceChildren();
+  const largest = Math.max(...bars.map((bar) => bar.error));
+  for (const bar of bars) {
+    const row = node("div", place, { className: "ncv-error-bar" });
+    node("span", row, { textContent: bar.name });
+    const track = node("span", row, { className: "ncv-track" });
+    const line = node("span", track, { className: bar.kind });
+    line.style.width = `${(100 * bar.error) / largest}%`;
+    node("span", row, { textContent: bar.text });
+  }
+}
+
 function render({ model, el }) {
   const board = node("div", el, { className: "ncv-board" });
-  const card = node("section", board, { className: "ncv-card" });
+  node("p", board, { className: "ncv-intro", textContent: model.get("intro"), hidden: !model.get("intro") });
+  const grid = node("div", board, { className: "ncv-grid" });
+  const card = node("section", grid, { className: "ncv-card" });
   card.setAttribute("aria-label", "result");
+  card.dataset.name = "result";
   const caption = node("div", card, { className: "ncv-caption" });
-  const number = node("div", card, { className: "ncv-number" }), claim = node("div", card, { className: "ncv-claim" });
+  const large = node("div", card, { className: "ncv-large" });
+  const number = node("span", large, { className: "ncv-number" }), plusminus = node("span", large, { className: "ncv-plusminus" });
+  const claim = node("div", card, { className: "ncv-claim" }), bars = node("div", card, { className: "ncv-bars" });
+  const note = node("div", card, { className: "ncv-note" });
   const facts = node("div", card, { className: "ncv-facts" });
   const status = node("div", card, { className: "ncv-status" });
   status.setAttribute("role", "status");
@@ -280,8 +420,9 @@ function render({ model, el }) {
   }
   function layOut() {
     for (const plot of plots) plot.figure.remove();
-    card.style.gridColumn = `span ${model.get("card_span")}`;
-    plots = model.get("plots").map((spec) => new Plot(spec, board, redraw));
+    card.style.setProperty("--span", model.get("card_span"));
+    card.style.setProperty("--narrow", Math.max(model.get("card_span"), 6));
+    plots = model.get("plots").map((spec) => new Plot(spec, grid, redraw, pick));
     redraw();
   }
   function take() {
@@ -293,6 +434,9 @@ function render({ model, el }) {
     const now = model.get("readout");
     caption.textContent = now.caption || "";
     number.textContent = now.number || "";
+    plusminus.textContent = now.plusminus || "";
+    note.textContent = now.note || "";
+    drawBars(bars, now.bars || []);
     claim.textContent = now.claim || "";
     facts.replaceChildren();
     for (const [name, value] of Object.entries(now.facts || {})) {
@@ -302,8 +446,26 @@ function render({ model, el }) {
     if (status.textContent !== now.status) status.textContent = now.status || "";
     bar.style.width = `${100 * (now.progress || 0)}%`;
     board.dataset.stage = now.stage || "";
+    for (const plot of plots) Object.assign(plot, { names: now.names, chosen: now.chosen });
     alert.textContent = now.error || "";
     alert.hidden = !now.error;
+  }
+  function copy(text) {
+    const byHand = () => {
+      const area = node("textarea", board, { value: text });
+      area.select();
+      document.execCommand("copy");
+      area.remove();
+    };
+    if (navigator.clipboard) navigator.clipboard.writeText(text).catch(byHand);
+    else byHand();
+  }
+  function pick(point) {
+    if (point !== null) model.send({ point });
+  }
+  function hear(message, buffers) {
+    if (message.copy !== undefined) copy(message.copy);
+    else save(message, buffers);
   }
   function save(message, buffers) {
     const link = node("a", el, { href: URL.createObjectURL(new Blob(buffers, { type: message.type })), download: message.name });
@@ -317,11 +479,12 @@ function render({ model, el }) {
   model.on("change:plots", layOut);
   model.on("change:data", take);
   model.on("change:readout", say);
-  model.on("msg:custom", save);
+  model.on("msg:custom", hear);
   layOut();
   take();
   say();
-  return () => { size.disconnect(); theme.disconnect(); model.off("msg:custom", save); };
+  model.send({ shown: true });
+  return () => { size.disconnect(); theme.disconnect(); model.off("msg:custom", hear); };
 }
 
 export default { render };

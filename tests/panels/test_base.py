@@ -3,16 +3,19 @@
 import io
 import json
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import h5py
 import ipywidgets as widgets
 import numpy as np
 import pytest
 
+import ncv_lab as ncv
 from helpers import move_two_hundred_times, use_a_panel, wait
-from ncv_lab.panels.base import Panel, as_hdf5, as_json, as_list, picture, select, show_value, steps, theory_controls
+from ncv_lab.panels.base import Panel, as_hdf5, as_json, as_list, picture, show_value, steps, theory_controls
+from ncv_lab.panels.controls import Control, integers, select
 from ncv_lab.panels.plot_widget import Board, Plot, Series
+from ncv_lab.panels.serve import panel_names
 from ncv_lab.panels.state import TheoryState, check_range
 from ncv_lab.panels.updates import Update
 
@@ -185,7 +188,7 @@ def test_sliders_move_by_equal_factors():
 def test_a_control_is_extended_by_a_value_that_it_cannot_show():
     slider = select("λ", (0.5, 24.0), "")
     show_value(slider, 3.0)
-    assert slider.value == 3.0 and [value for _, value in slider.options] == [0.5, 3.0, 24.0]
+    assert slider.value == 3.0 and slider.options == [0.5, 3.0, 24.0]
 
 
 @pytest.mark.parametrize("m2", [-1.5, 2.0, 0.3])
@@ -196,11 +199,98 @@ def test_a_slider_is_extended_by_a_value_beyond_its_ends(m2):
 
 
 def test_an_integer_slider_is_extended_at_both_ends():
-    slider = widgets.IntSlider(min=1, max=4)
+    slider = integers("width", 1, 4, "")
     show_value(slider, 7)
     assert (slider.value, slider.min, slider.max) == (7, 1, 7)
     show_value(slider, 0)
     assert (slider.value, slider.min, slider.max) == (0, 0, 7)
+
+
+def test_a_widget_of_ipywidgets_may_be_a_control_too():
+    slider = widgets.IntSlider(min=1, max=4)
+    show_value(slider, 7)
+    assert (slider.value, slider.max) == (7, 7)
+
+
+TYPED = {
+    "a coupling beside the list of the slider": ("lam", 0.7, 0.7, ""),
+    "an integer for a real number": ("lam", 24, 24.0, ""),
+    "rounding of a step": ("m2", 0.1 + 9e-17, 0.1, ""),
+    "a seed in powers of ten": ("seed", 100_000, 100_000, ""),
+    "a negative seed": ("seed", -5, 0, "seed = -5 must lie between 0 and 2147483648"),
+    "half a seed": ("seed", 2.5, 0, "seed must be an integer, got 2.5"),
+    "no number": ("lam", "abc", 0.5, "lambda must be a number such as 500, got 'abc'"),
+    "nothing": ("m2", "", 0.1, "m2 must be a number such as 0, got ''"),
+    "a chain": ("shape", 16, (16,), ""),
+}
+
+
+@pytest.mark.parametrize("name", TYPED)
+def test_what_is_typed_is_taken_as_it_is_or_refused_in_words(name):
+    field, typed, expected, message = TYPED[name]
+    panel = CountPanel()
+    panel.limit_times = lambda name: None
+    panel.controls[field].value = typed
+    assert panel.board.readout.get("error", "") == message
+    assert getattr(panel.state, field) == expected and type(getattr(panel.state, field)) is type(expected)
+    panel.close()
+
+
+def test_an_error_goes_as_soon_as_it_is_mended(panel):
+    panel.runner.start = lambda state: None  # whatever the work takes, the message does not wait for it
+    panel.start()
+    panel.controls["shape"].value = "6 by 4"
+    assert panel.board.readout["error"]
+    panel.controls["shape"].value = "4x4"
+    assert panel.board.readout["error"] == "" and panel.board.readout["stage"] == "starting"
+
+
+def test_every_control_and_button_explains_itself():
+    for name in panel_names():
+        panel = getattr(ncv, name)()
+        for control in (panel.preset, *panel.controls.values()):
+            assert isinstance(control, Control) and control.name and len(control.explanation) > 10, control.name
+        assert all(button.tooltip for button in panel.buttons.values())
+        panel.close()
+
+
+def test_presets_change_nothing_that_has_no_control():
+    for name in panel_names():
+        panel = getattr(ncv, name)()
+        for preset, state in panel.presets.items():
+            hidden = {field.name for field in fields(state)} - set(panel.controls)
+            for field in hidden:
+                assert getattr(state, field) == getattr(panel.first, field), f"{name}, {preset}: {field} is hidden"
+        panel.close()
+
+
+def test_a_saved_notebook_shows_a_picture(panel, monkeypatch):
+    shown = []
+
+    class Handle:
+        def update(self, html):
+            shown.append(html.data)
+
+    def display(html, display_id):
+        shown.append(html.data)
+        return Handle()
+
+    monkeypatch.setattr("ncv_lab.panels.base.display", display)
+    bundle = panel._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in (bundle[0] if isinstance(bundle, tuple) else bundle)
+    assert "run the cell" in shown[0] and "ncv-static" in shown[0]
+    panel.start()
+    assert panel.runner.join(10)
+    panel.stop()
+    assert "data:image/png;base64," in shown[-1]
+    assert ".ncv-static { display: none; }" in Board._css, "the live panel hides the picture"
+
+
+def test_the_code_goes_to_the_clipboard(panel, monkeypatch):
+    sent = []
+    monkeypatch.setattr(panel.board, "send", lambda message, buffers=None: sent.append(message))
+    panel.buttons["Copy"].click()
+    assert sent == [{"copy": "print(5)"}]
 
 
 def test_json_has_no_nan():

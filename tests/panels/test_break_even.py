@@ -13,7 +13,7 @@ def test_the_panel_can_do_what_every_panel_can():
     use_a_panel(BreakEvenPanel(STATE))
 
 
-def test_times_are_equal_at_break_even():
+def test_times_are_equal_at_break_even(capsys):
     panel = BreakEvenPanel(STATE)
     panel.start()
     assert panel.runner.join(60)
@@ -21,6 +21,9 @@ def test_times_are_equal_at_break_even():
     times = times_to_error(update, cost=0.01, evaluating=1e-5)
     at_break_even = [np.interp(-np.log(times.break_even), -np.log(times.error), np.log(s)) for s in times[1:3]]
     assert at_break_even[0] == pytest.approx(at_break_even[1], abs=0.01)
+    panel.buttons["Code"].click()
+    exec(panel.code.value, {})
+    assert f"relative error of {panel.board.readout['number']}" in capsys.readouterr().out
     never = times_to_error(update, cost=0.01, evaluating=1e9)
     assert np.isnan(never.break_even), "an evaluation that takes ages never pays"
     assert never.final_gain < 1 < times.final_gain

@@ -21,28 +21,42 @@ def test_a_lecture(address):
     with open_page(address) as page:
         panel = Driver(page)
         assert panel.text("claim") == "ready"
-        empty = [panel.picture(plot) for plot in range(4)]
+        empty = [panel.picture(plot) for plot in range(6)]
         panel.click("Start")
         panel.stage("fitting")
         assert panel.number() > 0 and "times the statistics" in panel.text("claim")
         panel.wait("Number(board.querySelector('.ncv-number').textContent) > 2")
         panel.shot("voila-fitting")
-        full = [panel.picture(plot) for plot in range(4)]
+        full = [panel.picture(plot) for plot in range(6)]
         assert all(before != after for before, after in zip(empty, full, strict=True))
 
         panel.slide("λ", "ArrowRight")  # while the fit runs: a new ensemble, and a new curve
         panel.wait("board.dataset.stage !== 'fitting'")
         panel.stage("fitting")
         panel.number()
-        assert panel.picture(3) != full[3], "another configuration"
+        assert panel.picture(4) != full[4], "another configuration"
         for name in ("width", "depth"):
             panel.wait("Number(board.querySelector('.ncv-number').textContent) > 2")
             panel.slide(name, "ArrowRight")
             panel.wait("!(Number(board.querySelector('.ncv-number').textContent) > 2)")  # a new network begins
         panel.number()
 
+        panel.type("λ", "0.7")  # no place of the slider
+        panel.wait("board.dataset.stage !== 'fitting'")
+        panel.number()
+        slider = page.get_by_role("slider", name="λ", exact=True)
+        assert slider.get_attribute("aria-valuetext") == "0.7"
+        slider.focus()
+        assert page.get_by_text("λ φₓ⁴ / 24").is_visible(), "the keyboard finds the formula"
+
         panel.click("Stop")
         panel.stage("stopped")
+        before = panel.picture(4)
+        page.locator(".ncv-plot canvas").nth(0).click(position=panel.a_point())
+        page.wait_for_timeout(500)
+        assert panel.picture(4) != before, "a click on a point shows its configuration"
+        page.set_viewport_size({"width": 420, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 420
         # The stage is set at once, and what was sent before it is drawn in the next frame.
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         frames = panel.board.get_attribute("data-frames")
@@ -54,10 +68,10 @@ def test_a_lecture(address):
 def test_errors_exports_and_a_dark_room(tmp_path):
     with voila(tmp_path, "--dark") as address, open_page(address, width=1024, height=768) as page:
         panel = Driver(page)
-        lattice = page.get_by_role("combobox").nth(1)
+        lattice = page.get_by_label("lattice", exact=True).last
         lattice.fill("8x8")
         lattice.press("Enter")
-        page.get_by_label("family").select_option("linear")
+        page.get_by_role("combobox", name="family").select_option("linear")
         panel.click("Start")
         panel.stage("finished")
         assert panel.number() > 2
@@ -98,6 +112,16 @@ def test_jupyterlab(tmp_path):
         panel.stage("fitting")
         panel.wait("Number(board.querySelector('.ncv-number').textContent) > 2")
         panel.shot("jupyterlab")
+        assert not page.get_by_text("Jupyter news").count()
+        panel.click("Stop")
+        panel.stage("stopped")
+        page.wait_for_timeout(1500)
+        page.evaluate("jupyterapp.commands.execute('docmanager:save')")
+        page.wait_for_timeout(1500)
+        saved = (tmp_path / "variance_lab.ipynb").read_text()
+        assert "data:image/png;base64," in saved, "the saved notebook has a picture"
+        picture = page.locator(".ncv-static").first
+        assert not picture.is_visible(), "while the panel lives, its picture is hidden"
         assert not page.faults
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 import ncv_lab as ncv
+import ncv_lab.panels.mass
 from helpers import use_a_panel
 from ncv_lab.panels.mass import MassPanel, MassState
 
@@ -26,6 +27,18 @@ def test_the_window_repeats_only_the_fit_of_the_mass():
     assert direct.m == last.masses["improved"].m and direct.m_error < last.masses["raw"].m_error
     panel.controls["window"].value = (3, 4)
     assert "the end of the window" in panel.board.readout["error"]
+    panel.close()
+
+
+def test_the_code_finds_the_mass_again(capsys):
+    panel = MassPanel(STATE)
+    panel.start()
+    assert panel.runner.join(60)
+    names = {}
+    exec(panel.code_of(panel.runner.last), names)
+    found = names["mass"]
+    assert ncv.panels.mass.format_error(found.m, found.m_error) == panel.board.readout["number"]
+    assert "(" in panel.board.readout["claim"], "the gain in precision has an error"
     panel.close()
 
 

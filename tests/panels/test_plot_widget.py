@@ -1,12 +1,18 @@
 """The board: how curves travel, and the figures that are drawn from the same description."""
 
 import io
+import json
+import re
+import shutil
+import subprocess
+from importlib.resources import files
 
 import matplotlib.figure
 import numpy as np
 import pytest
 
 from ncv_lab.panels.plot_widget import (
+    COLOURS,
     Board,
     Plot,
     Series,
@@ -85,6 +91,52 @@ def test_a_correlator_below_zero_is_no_obstacle_to_a_logarithmic_axis():
     low, high = figure.axes[0].get_ylim()
     assert 0.005 < low < 0.02 and 1.0 < high < 2.0
     assert figure.axes[0].get_position().width > 0.5
+
+
+def test_what_is_negative_is_marked_at_the_foot_of_a_logarithmic_axis():
+    plot = Plot("p", "t", "C(t)", (Series("c", "C", marker=True),), ylog=True)
+    ax = curves_figure((plot,), {"c": (X, np.array([1.0, 0.1, -0.02, 0.01]), ERROR)}).axes[0]
+    (mark,) = [line for line in ax.lines if line.get_marker() == "v"]
+    assert mark.get_xdata().tolist() == [3.0]
+
+
+def test_colours_have_one_meaning_on_screen_and_in_figures():
+    from ncv_lab import plotting
+
+    script = files("ncv_lab.panels").joinpath("plot_widget.js").read_text()
+    light = re.search(r"light: (\[.*\])", script)[1]
+    assert json.loads(light) == list(COLOURS) == [plotting.RAW, plotting.TRAINED, plotting.IMPROVED, plotting.THIRD]
+
+
+RULES = """
+import { ticks, roundRange, settle, format } from "./plot.mjs";
+import { read } from "./controls.mjs";
+console.log(JSON.stringify({
+  times: ticks(-0.5, 4.5, false, 12, true).map(([x]) => x),
+  decades: ticks(1e-5, 1e-2, true, 6).map(([x]) => x),
+  near: ticks(5e-4, 2e-3, true, 6).map(([x]) => x),
+  ends: [roundRange(8.5e-4, 9.6e-4, true), roundRange(0.13, 7.2, false)],
+  kept: settle([1, 10], [1.5, 9], false),
+  grown: settle([1, 10], [1, 20], false),
+  typed: [read("1e5"), read("-5"), read("abc"), read("")],
+}));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no node to run JavaScript")
+def test_axes_have_round_ticks_that_stay(tmp_path):
+    panels = files("ncv_lab.panels")
+    (tmp_path / "plot.mjs").write_text(panels.joinpath("plot_widget.js").read_text())
+    (tmp_path / "controls.mjs").write_text(panels.joinpath("controls.js").read_text())
+    (tmp_path / "rules.mjs").write_text(RULES)
+    answer = subprocess.run(["node", "rules.mjs"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    found = json.loads(answer.stdout)
+    assert found["times"] == [0, 1, 2, 3, 4]
+    assert found["decades"] == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2])
+    assert found["near"] == pytest.approx([5e-4, 1e-3, 2e-3])
+    assert found["ends"][0] == pytest.approx([5e-4, 1e-3]) and found["ends"][1] == [0, 8]
+    assert found["kept"] == [1, 10] and found["grown"] == [1, 20]
+    assert found["typed"] == [1e5, -5, "abc", ""]
 
 
 def test_an_image_shows_time_to_the_right():

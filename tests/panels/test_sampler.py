@@ -29,6 +29,25 @@ def test_steps_and_lengths_compile_nothing_and_tell_in_the_acceptance():
     assert jax.tree.structure(last.chains) == jax.tree.structure(moved.chains)
 
 
+def test_the_code_finds_the_acceptance_again(capsys):
+    panel = SamplerPanel(STATE)
+    *_, first = sampler_updates(STATE)
+    *_, rough = sampler_updates(STATE.replace(step_size=1.6, length=3.2), first)
+    *_, moved = sampler_updates(STATE.replace(step_size=1.6, length=3.2, lam=20.0), rough)
+    for update in (first, rough, moved):
+        exec(panel.code_of(update), {})
+        assert capsys.readouterr().out.strip() == f"acceptance {panel.readout(update)['number']}"
+    panel.close()
+
+
+def test_thermalisation_goes_on_when_the_step_is_moved():
+    work = sampler_updates(STATE)
+    seen = [next(work) for _ in range(3)]
+    work.close()
+    after = next(sampler_updates(STATE.replace(step_size=0.2), seen[-1]))
+    assert after.sampling is seen[-1].sampling and after.progress > seen[-1].progress
+
+
 def test_step_and_length_go_on_with_the_chains_at_hand():
     *_, last = sampler_updates(STATE)
     first = next(sampler_updates(STATE.replace(step_size=0.2), last))

@@ -3,10 +3,11 @@
 import pytest
 
 import ncv_lab as ncv
-from helpers import LAB_STATE, QUICK
+from helpers import LAB_STATE, QUICK, QUICK_LEGS
 from ncv_lab.panels.state import (
     FAMILIES,
     PRESETS,
+    SOLVED,
     LabState,
     TheoryState,
     check_range,
@@ -74,7 +75,7 @@ def test_l2_is_the_penalty_of_every_trained_family():
 
 
 def test_solved_families_need_no_method():
-    for family in ("linear", "SchwingerDyson"):
+    for family in SOLVED:
         assert make_method(LAB_STATE.replace(family=family)) is None
     assert make_field(LAB_STATE.replace(family="linear", depth=3)).depth == 0
 
@@ -83,5 +84,6 @@ def test_solved_families_need_no_method():
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_code_of_a_state_runs(family, capsys, monkeypatch):
     monkeypatch.setattr(ncv, "SchwingerDyson", lambda: QUICK)
+    monkeypatch.setattr(ncv, "ImprovedLegs", lambda: QUICK_LEGS)
     exec(code(LAB_STATE.replace(family=family, n_configs=200), steps=4), {})
     assert "error_ratio" in capsys.readouterr().out

@@ -5,7 +5,8 @@ import pytest
 
 import ncv_lab as ncv
 from helpers import CORR, KEY, LAB_STATE, QUICK, THEORY, compilations, ensemble, net
-from ncv_lab.panels.updates import Curve, lab_updates, paced
+from ncv_lab.panels.updates import Curve, Shared, lab_updates, paced
+from ncv_lab.panels.variance_lab import fit_code
 
 
 def until(state, before=None, measured=3):
@@ -21,6 +22,7 @@ def short_ladder():
     "Few recipes are enough to see that they are tried."
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("ncv_lab.panels.state.SchwingerDyson", lambda: QUICK)
+        patch.setattr(ncv, "SchwingerDyson", lambda: QUICK)
         yield
 
 
@@ -31,7 +33,7 @@ def begun():
 
 def test_the_number_is_measured_on_the_other_half(begun):
     *_, last = lab_updates(LAB_STATE.replace(family="linear"), begun)
-    train, others = last.sampled.ensemble.split(100)
+    train, others = last.sampled.ensemble.split(100, gap=2)
     assert last.stage == "finished" and last.result.n_configs == 100
     assert not np.isin(others.fingerprints(), last.fit.seen).any()
     assert np.isin(train.fingerprints(), last.fit.seen).all()
@@ -45,13 +47,13 @@ def test_the_number_is_measured_on_the_other_half(begun):
 
 
 def test_a_network_is_measured_with_the_fit_that_it_belongs_to(begun):
-    _, others = begun.sampled.ensemble.split(100)
+    _, others = begun.sampled.ensemble.split(100, gap=2)
     assert 0.7 < begun.curve.others[0] < 1.4 and (np.diff(begun.curve.step) > 0).all()
     assert begun.result.raw.n_configs == begun.result.n_configs == others.n_configs
 
 
 def test_the_raw_estimate_is_that_of_the_library(begun):
-    _, others = begun.sampled.ensemble.split(100)
+    _, others = begun.sampled.ensemble.split(100, gap=2)
     direct = ncv.estimate(others.theory, ncv.Correlator(), others, errors="jackknife")
     np.testing.assert_allclose(begun.sampled.raw.value, direct.value, rtol=1e-12)
     np.testing.assert_allclose(begun.sampled.raw.error, direct.error, rtol=1e-12)
@@ -70,6 +72,72 @@ def test_width_and_depth_restart_on_the_same_ensemble(begun):
     for change in ({"width": 2}, {"depth": 2}):
         other = until(LAB_STATE.replace(**change), begun, measured=1)
         assert other.sampled is begun.sampled and 0.7 < other.curve.others[0] < 1.4
+
+
+def test_no_configuration_of_one_half_is_the_neighbour_of_one_of_the_other(begun):
+    ensemble = begun.sampled.ensemble
+    assert begun.sampled.train.n_configs == begun.sampled.others.n_configs == 100
+    assert ensemble.n_configs == 200 + 2 * ensemble.n_chains, "two draws of each chain are in neither half"
+
+
+def test_both_curves_are_those_of_the_same_weights(begun):
+    fitted = ncv.Fit.evaluate(begun.fit, begun.sampled.train)
+    assert len(begun.curve.fitted) == len(begun.curve.others) == len(begun.curve.others_error)
+    assert np.isfinite(fitted).all() and np.isfinite(begun.curve.others_error).all()
+    *_, linear = lab_updates(LAB_STATE.replace(family="linear"), begun)
+    raw = np.asarray(linear.sampled.train.values)
+    ratio = raw.std(axis=0) / (raw - linear.fit.evaluate(linear.sampled.train)).std(axis=0)
+    np.testing.assert_allclose(linear.curve.fitted[-1], ratio[2], rtol=1e-6)
+
+
+def test_sampling_goes_on_when_a_control_is_moved_that_has_nothing_to_do_with_it():
+    work = lab_updates(LAB_STATE)
+    seen = [next(work) for _ in range(8)]
+    work.close()
+    after = next(lab_updates(LAB_STATE.replace(t=1, width=2), seen[-1]))
+    assert after.sampling is seen[-1].sampling and after.stage == seen[-1].stage
+    assert after.progress > seen[-1].progress
+    other = next(lab_updates(LAB_STATE.replace(lam=2.0), seen[-1]))
+    assert other.sampling is not seen[-1].sampling and other.progress == 0.05
+
+
+def test_a_fit_to_all_times_goes_on_when_the_time_is_moved(begun):
+    state = LAB_STATE.replace(family="NeuralSchwingerDyson", n_configs=200)
+    first = until(state, begun, measured=2)
+    later = until(state.replace(t=1), first, measured=2)
+    assert later.fitting is first.fitting and later.curve.step[0] >= first.curve.step[-1]
+
+
+def test_a_shared_generator_that_failed_is_not_taken_again():
+    def steps():
+        yield 1
+        raise RuntimeError("out of luck")
+
+    shared = Shared("settings", steps())
+    assert shared.advance() and shared.last == 1
+    with pytest.raises(RuntimeError):
+        shared.advance()
+    assert shared.settings is None
+
+
+def the_code_finds(update):
+    "The ratio that the script of an update finds."
+    names = {}
+    exec(fit_code(update.state, update), names)
+    return names["sigma_ratio"]
+
+
+@pytest.mark.filterwarnings("ignore:the kurtosis of O - f")  # of the few configurations here
+def test_the_code_finds_the_number_again_whatever_was_moved(begun, capsys):
+    other = until(LAB_STATE.replace(lam=2.0), begun)
+    resumed = until(LAB_STATE.replace(lam=2.0, learning_rate=3e-3), other, measured=6)
+    deep = until(LAB_STATE.replace(lam=2.0, depth=2), resumed)
+    last_weights = until(LAB_STATE.replace(lam=2.0, keep_best=False), resumed, measured=6)
+    *_, linear = lab_updates(LAB_STATE.replace(lam=2.0, t=1, family="linear"), deep)
+    solved = until(LAB_STATE.replace(family="SchwingerDyson"), linear, measured=1)
+    neural = until(LAB_STATE.replace(family="NeuralSchwingerDyson"), linear, measured=2)
+    for update in (begun, resumed, deep, last_weights, linear, solved, neural):
+        assert the_code_finds(update) == pytest.approx(update.sigma_ratio, rel=1e-9), update.state
 
 
 def test_learning_rate_and_penalty_go_on_with_the_same_fit(begun):
