@@ -52,8 +52,10 @@ def test_a_lecture(address):
         panel.click("Stop")
         panel.stage("stopped")
         before = panel.picture(4)
+        updates = panel.board.get_attribute("data-updates")
+        frames = panel.board.get_attribute("data-frames")
         page.locator(".ncv-plot canvas").nth(0).click(position=panel.a_point())
-        page.wait_for_timeout(500)
+        panel.wait(f"Number(board.dataset.updates) > {updates} && Number(board.dataset.frames) > {frames} + 1")
         assert panel.picture(4) != before, "a click on a point shows its configuration"
         page.set_viewport_size({"width": 420, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 420
@@ -115,9 +117,8 @@ def test_jupyterlab(tmp_path):
         assert not page.get_by_text("Jupyter news").count()
         panel.click("Stop")
         panel.stage("stopped")
-        page.wait_for_timeout(1500)
+        page.locator(".ncv-static img").wait_for(state="attached")
         page.evaluate("jupyterapp.commands.execute('docmanager:save')")
-        page.wait_for_timeout(1500)
         saved = (tmp_path / "variance_lab.ipynb").read_text()
         assert "data:image/png;base64," in saved, "the saved notebook has a picture"
         picture = page.locator(".ncv-static").first
