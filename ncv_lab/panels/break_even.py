@@ -23,10 +23,10 @@ from ncv_lab.panels.variance_lab import (
     CORRELATOR_PLOT,
     ERROR_PLOT,
     correlator_curves,
+    error_ratio_in_words,
     family_control,
     fit_arrays,
     fit_code,
-    error_ratio_in_words,
     number,
     time_control,
 )

@@ -102,8 +102,8 @@ def gain_in_words(update: MassUpdate) -> str:
     first, last = update.state.window
     uncertain = []
     for estimate in (update.result.raw, update.result):
-        relative = np.atleast_1d(estimate.error_error)[first : last + 1] / np.atleast_1d(estimate.error)[first : last + 1]
-        uncertain.append(relative.mean())
+        relative = np.atleast_1d(estimate.error_error) / np.atleast_1d(estimate.error)
+        uncertain.append(relative[first : last + 1].mean())
     return format_error(gain, gain * float(np.hypot(*uncertain)))
 
 # %% ../../nbs/panels/07_mass.ipynb #4c5bfd8d
@@ -111,7 +111,7 @@ class MassPanel(Panel[MassState, MassUpdate]):
     """Effective masses and correlated fits, raw and improved, with the window of the fit on a slider."""
 
     def __init__(self, state: MassState | None = None):
-        window = Control("range", "window", "The first and the last time of the fit of the mass.", high=20, value=(8, 20))
+        window = Control("range", "window", "The first and the last time of the fit.", high=20, value=(8, 20))
         controls = {**theory_controls(), "family": family_control(SOLVED), "window": window}
         presets = {"Fig. 3": MassState(), "λ = 24": MassState((20, 20), 0.1, 24.0, window=(0, 4))}
         board = Board(MASS_PLOT, replace(CORRELATOR_PLOT, span=6), replace(ERROR_PLOT, span=6))

@@ -47,7 +47,17 @@ def overfit_controls() -> dict[str, Control]:
     """The controls of `OverfitPanel`: those of `VarianceLab` that bear on overfitting."""
     shared = lab_controls()
     names = (
-        "loss", "symmetric", "lam", "n_configs", "seed", "width", "depth", "learning_rate", "l2", "batch_size", "keep_best"
+        "loss",
+        "symmetric",
+        "lam",
+        "n_configs",
+        "seed",
+        "width",
+        "depth",
+        "learning_rate",
+        "l2",
+        "batch_size",
+        "keep_best",
     )
     return {name: shared[name] for name in names}
 

@@ -253,7 +253,7 @@ def sampler_controls() -> dict[str, Control]:
         "n_configs": select("trajectories", (1000, 2000, 4000, 10_000, 20_000), "Of each of ten chains."),
         "step_size": select("step size", steps(0.01, 2.0, 10), "h of the integrator; ΔH falls as h²."),
         "length": select("length", steps(0.1, 10.0, 10), length),
-        "fourier": Control("tick", "Fourier", "Fourier acceleration: the kinetic energy is vKv/2, K = k̂² + M².", value=True),
+        "fourier": Control("tick", "Fourier", "Fourier acceleration: kinetic energy vKv/2, K = k̂² + M².", value=True),
     }
 
 # %% ../../nbs/panels/10_sampler.ipynb #6cfcdccd
