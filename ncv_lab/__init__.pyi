@@ -48,6 +48,12 @@ from .fields.control_variates import (
     VectorField as VectorField,
 )
 from .fields.exact_field import free_field as free_field
+from .fields.leg_matrix import (
+    CorrelatorMatrix as CorrelatorMatrix,
+    LegMatrix as LegMatrix,
+    OperatorLeg as OperatorLeg,
+    Operators as Operators,
+)
 from .fields.legs import (
     GatedLegs as GatedLegs,
     GradientLegs as GradientLegs,

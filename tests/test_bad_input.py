@@ -141,6 +141,10 @@ class Stuck(eqx.Module):
 
 # ---- (name, call with a folder for files, exception, what it says) ----
 
+def operators(degrees=(1,)):
+    return ncv.Operators(ncv.Smearing(SHAPE, [0.0]), ncv.Polynomials(1, degrees))
+
+
 ONE = "drop that axis"
 TABLE = [
     # action
@@ -168,6 +172,10 @@ TABLE = [
      ValueError, "got MeanSquare and MeanSquare"),
     ("estimate_connected", lambda _: ncv.estimate_connected(ncv.ON(SHAPE, 2, 0.1, 1.0), ensemble()),
      ValueError, "is for scalar fields"),
+    ("Operators", lambda _: operators((2,)), ValueError, "the operators must be odd, but they are even"),
+    ("OperatorLeg", lambda _: ncv.OperatorLeg(3, 0)(np.ones(SHAPE)), TypeError, "not callable"),
+    ("CorrelatorMatrix", lambda _: ncv.CorrelatorMatrix(operators(), (9,)).labels(SHAPE), ValueError, "0 <= t < 6"),
+    ("LegMatrix", lambda _: ncv.LegMatrix([], operators(), (0,)), ValueError, "1 operators need legs each, got 0"),
     ("Theory", lambda _: ncv.Theory(), TypeError, "abstract"),
     ("as_theory", lambda _: ncv.as_theory(3, SHAPE), TypeError, "must be functions of phi, got 3"),
     ("as_theory", lambda _: ncv.as_theory(sum_of_squares, SHAPE, gradient=3), TypeError, "must be functions of phi"),

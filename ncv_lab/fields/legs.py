@@ -201,6 +201,7 @@ class Legs(eqx.Module):
         momentum: the integers of the spatial momentum, or None for momentum 0.
         weights: w_m(tau), (L0 // 2 + 1, M), with the functions of all parts side by side; None before a solve.
         offset: a constant that is subtracted from the legs, see `Correlator`; None is 0.
+        leg: a function phi -> (parts, L0) of other legs than the slice means of the field, see `OperatorLeg`, or None.
 
     Raises:
         ValueError: for no part, for parts on different lattices, or for weights of another shape.
@@ -210,6 +211,7 @@ class Legs(eqx.Module):
     momentum: tuple[int, ...] | None = eqx.field(static=True)
     weights: Float[Array, "tau M"] | None
     offset: Float[Array, ""] | None
+    leg: Callable | None
 
     def __init__(
         self,
@@ -218,6 +220,7 @@ class Legs(eqx.Module):
         momentum: Sequence[int] | None = None,
         weights: Float[Array, "tau M"] | None = None,
         offset: Float[Array, ""] | None = None,
+        leg: Callable | None = None,
     ):
         lattices = {part.smearing.shape + part.smearing.event_shape for part in parts}
         if len(lattices) != 1:
@@ -232,6 +235,7 @@ class Legs(eqx.Module):
             )
         self.weights = None if weights is None else jnp.asarray(weights)
         self.offset = offset
+        self.leg = leg
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -260,10 +264,12 @@ class Legs(eqx.Module):
 
     def with_weights(self, weights: Float[Array, "tau M"] | None) -> "Legs":
         """The same legs with these weights."""
-        return Legs(self.parts, momentum=self.momentum, weights=weights, offset=self.offset)
+        return Legs(self.parts, momentum=self.momentum, weights=weights, offset=self.offset, leg=self.leg)
 
     def means(self, phi: Float[Array, "..."]) -> Float[Array, "parts L0"]:
-        """The legs s^y: the mean of wave * phi over each slice, less the offset."""
+        """The legs s^y: the mean of wave * phi over each slice, less the offset; or those of `leg`."""
+        if self.leg is not None:
+            return self.leg(phi)
         sums = slice_sums(components(phi, self.shape), self.waves)
         means = jnp.moveaxis(sums, -1, 0).reshape(-1, self.shape[0]) / self.waves.shape[1]
         return means if self.offset is None else means - self.offset
@@ -386,6 +392,8 @@ class LegProducts(eqx.Module):
         theory: Theory | None = None,
         factors: ArrayLike | None = None,
     ):
+        if legs.leg is not None:
+            raise ValueError("these legs are made of an operator; LegProducts is for the field, use LegMatrix")
         self.legs = legs
         # The times are an array, so that another time needs no new compilation.
         self.times = jnp.asarray(times, int)

@@ -16,6 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from ..fields.control_variates import ControlVariate, SumField
+from ..fields.leg_matrix import CorrelatorMatrix
 from .data import Data
 from .least_squares import LeastSquares, exponentials, middle_part, parts_of
 from .legs import ImprovedLegs
@@ -73,7 +74,7 @@ class SchwingerDyson(Strategy):
         best: Fit | None = None
         tried: dict[str, np.ndarray] = {}
         of_legs: dict[str, Any] = {}
-        if self.legs is not None and isinstance(data.observable, Correlator):
+        if self.legs is not None and isinstance(data.observable, self.legs.observables):
             for best in self.legs.run(data):
                 yield replace(best, method=self)
                 if time.perf_counter() - begin > self.budget:
@@ -105,6 +106,8 @@ def _needs(data: Data) -> dict[str, Any]:
     setting = Setting.of(data.theory)
     if isinstance(data.observable, Correlator):
         return {"momentum": data.observable.momentum, "averages": False, "setting": setting}
+    if isinstance(data.observable, CorrelatorMatrix):
+        return {"momentum": None, "averages": False, "setting": setting}
     return {"momentum": None, "averages": True, "setting": setting}
 
 

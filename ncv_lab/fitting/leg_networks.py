@@ -7,7 +7,7 @@ __all__ = ['KERNELS', 'leg_network', 'linear_problem', 'LegTraining', 'train_leg
 
 # %% ../../nbs/fitting/15_leg_networks.ipynb #b0cbaf3e
 from collections.abc import Sequence
-from typing import Any, NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax
@@ -25,6 +25,7 @@ from .legs import ImprovedLegs, LegSolution, decays, solved_legs
 from .recipes import FEW
 from .variable_projection import held_out
 from ..theory.lattice import mirror_counts
+from ..theory.observables import Correlator
 from ..utils.batching import map_cores
 from ..utils.files import register
 
@@ -223,8 +224,15 @@ class NeuralLegs(ImprovedLegs):
     def __check_init__(self):
         _check_training(self.steps, self.learning_rate, self.batch_size)
 
+    observables: ClassVar[tuple[type, ...]] = (Correlator,)
+
     def find_legs(self, data: Data) -> tuple[Legs, LegSolution, dict[str, float]]:
         """The trained legs with solved weights, the solution, and the one-leg ratio before and after the training."""
+        if data.theory.event_shape:
+            raise ValueError(
+                f"the networks of NeuralLegs are functions of one number at a site, the theory has components of shape "
+                f"{data.theory.event_shape}; use ImprovedLegs() or SchwingerDyson()"
+            )
         cautious = data.n_configs < FEW
         n_inside = data.n_configs * 4 // 5
         inside = data.select(np.arange(n_inside))

@@ -9,10 +9,10 @@ __all__ = ['RIDGES', 'LEGS', 'NARROW', 'FINE', 'FINER', 'FAR', 'TOUCHING', 'SLOW
 # %% ../../nbs/fitting/11_legs.ipynb #70bc67cd
 import os
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, ClassVar, NamedTuple
 
 import equinox as eqx
 import jax.numpy as jnp
@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Array, Float
 
 from ..fields.control_variates import ControlVariate, SumField
+from ..fields.leg_matrix import CorrelatorMatrix, LegMatrix, OperatorLeg, Operators
 from ..fields.legs import LegProducts, Legs, distances
 from .data import Data, sigma_ratio
 from .least_squares import LeastSquares, exponentials
@@ -210,7 +211,12 @@ SLOWEST = tuple(float(0.1 * 2 ** (k / 2)) for k in range(9))
 
 
 def best_legs(
-    data: Data, recipes: Sequence[FieldRecipe] = LEGS, *, folds: int = 5, cautious: bool = False
+    data: Data,
+    recipes: Sequence[FieldRecipe] = LEGS,
+    *,
+    folds: int = 5,
+    cautious: bool = False,
+    leg: Callable | None = None,
 ) -> tuple[Legs, LegSolution, dict[str, float]]:
     """The legs with the largest one-leg ratio on folds left out.
 
@@ -221,24 +227,33 @@ def best_legs(
         recipes: the recipes to choose from.
         folds: the number of folds.
         cautious: see `solve_legs`.
+        leg: the legs of an operator, see `OperatorLeg`, or None for those of the field.
 
     Returns:
         The legs with their weights, the solution, and the ratio of each recipe.
     """
-    momentum = data.observable.momentum  # type: ignore[attr-defined]
-    setting = Setting.of(data.theory)
     some = data.select(np.unique(np.linspace(0, data.n_configs - 1, 300).astype(int)))
     tried = {}
     found: dict[str, Legs] = {}
     for recipe in recipes:
-        legs = recipe.legs(data.phi, momentum=momentum, setting=setting)
-        if not any(momentum or ()):
-            legs = Legs(legs.parts, momentum=momentum, offset=data.observable.offset)  # type: ignore[attr-defined]
+        legs = _unsolved(recipe, data, leg)
         sums = LegSums.gather(legs, some, folds)
         tried[recipe.name] = max(solution.ratio for solution in _solve_all(sums, SLOWEST[1:7:2], cautious))
         found[recipe.name] = legs
     legs = found[max(tried, key=lambda name: tried[name])]
     return *solved_legs(legs, data, folds=folds, cautious=cautious), tried
+
+
+def _unsolved(recipe: FieldRecipe, data: Data, leg: Callable | None) -> Legs:
+    """The legs of a recipe for the observable of the data."""
+    setting = Setting.of(data.theory)
+    if leg is not None:
+        return Legs(recipe.legs(data.phi, setting=setting).parts, leg=leg)
+    momentum = data.observable.momentum  # type: ignore[attr-defined]
+    legs = recipe.legs(data.phi, momentum=momentum, setting=setting)
+    if any(momentum or ()):
+        return legs
+    return Legs(legs.parts, momentum=momentum, offset=data.observable.offset)  # type: ignore[attr-defined]
 
 
 def solved_legs(legs: Legs, data: Data, *, folds: int = 5, cautious: bool = False) -> tuple[Legs, LegSolution]:
@@ -274,6 +289,8 @@ def _solve_all(sums: LegSums, every_slowest: Sequence[float], cautious: bool) ->
 class ImprovedLegs(Strategy):
     """Control variates for each leg of a `Correlator`, multiplied; what is left is solved for by local fields.
 
+    For a `CorrelatorMatrix` each operator gets legs of its own.
+
     What was tried and chosen is in the `diagnostics` of the fit.
 
     Args:
@@ -283,8 +300,11 @@ class ImprovedLegs(Strategy):
         folds: the number of contiguous folds on which all choices are made.
 
     Raises:
-        ValueError: if there is no recipe, or if `run` gets data of another observable than a `Correlator`.
+        ValueError: if there is no recipe, or if `run` gets data of another observable than a `Correlator` or a
+            `CorrelatorMatrix`.
     """
+
+    observables: ClassVar[tuple[type, ...]] = (Correlator, CorrelatorMatrix)
 
     recipes: tuple[FieldRecipe, ...] = eqx.field(static=True, default=LEGS)
     touching: tuple[tuple[FieldRecipe, ...], ...] = eqx.field(static=True, default=TOUCHING)
@@ -297,12 +317,19 @@ class ImprovedLegs(Strategy):
     def run(self, data: Data) -> Iterator[Fit]:
         """Yield the best `Fit` so far after each second solve."""
         begin = time.perf_counter()
-        if not isinstance(data.observable, Correlator):
-            raise ValueError(f"improved legs are for a Correlator, not for {type(data.observable).__name__}")
+        if not isinstance(data.observable, self.observables):
+            names = " or a ".join(kind.__name__ for kind in self.observables)
+            raise ValueError(f"improved legs are for a {names}, not for {type(data.observable).__name__}")
         cautious = data.n_configs < FEW
-        legs, solution, tried_legs = self.find_legs(data)
-        products = LegProducts(legs, data.times, data.theory)
-        left = np.asarray(data.values) - map_cores(products.f, data.phi, data.dS)
+        legs: Any
+        tried_legs: dict[str, Any]
+        if isinstance(data.observable, CorrelatorMatrix):
+            legs, solution, tried_legs = self._find_matrix(data, data.observable.operators)
+        else:
+            legs, solution, tried_legs = self.find_legs(data)
+        products = _products(legs, data, np.ones(len(data.times)))
+        f_of_legs = map_cores(products.f, data.phi, data.dS).reshape(len(data.phi), -1)
+        left = np.asarray(data.values) - f_of_legs
         second_data = replace(data, values=jnp.asarray(left))
         method = LeastSquares(folds=self.folds, cautious=cautious)
         gain = sigma_ratio(data.values, left)
@@ -333,6 +360,20 @@ class ImprovedLegs(Strategy):
         """The legs with their weights, the solution, and the one-leg ratio of all that was tried."""
         return best_legs(data, self.recipes, folds=self.folds, cautious=data.n_configs < FEW)
 
+    def _find_matrix(
+        self, data: Data, operators: Operators
+    ) -> tuple[tuple[Legs, ...], LegSolution, dict[str, dict[str, float]]]:
+        """The legs of each operator, the solution with the smallest ratio, and what was tried for each operator."""
+        cautious = data.n_configs < FEW
+        found, solutions, tried = [], [], {}
+        for number, name in enumerate(operators.names):
+            leg = OperatorLeg(operators, number)
+            legs, solution, ratios = best_legs(data, self.recipes, folds=self.folds, cautious=cautious, leg=leg)
+            found.append(legs)
+            solutions.append(solution)
+            tried[name] = ratios
+        return tuple(found), min(solutions, key=lambda solution: solution.ratio), tried
+
     def _second_recipes(self, tried: dict[str, np.ndarray]) -> Iterator[FieldRecipe]:
         """The first recipe of each family, then the others of the family that is best so far in `tried`."""
         for family in self.touching:
@@ -340,19 +381,17 @@ class ImprovedLegs(Strategy):
         found = [family for family in self.touching if family[0].name in tried]
         yield from max(found, key=lambda family: score(tried[family[0].name]))[1:]
 
-    def _joined(self, legs: Legs, second: Fit, data: Data, left: np.ndarray, gain: np.ndarray) -> Fit:
+    def _joined(self, legs: Any, second: Fit, data: Data, left: np.ndarray, gain: np.ndarray) -> Fit:
         """The fit of the leg products together with the second solve; f = 0 at times where they do not help."""
         solved = second.solved
         assert solved is not None
         weights = np.asarray(solved.weights)
         # The solve kept its features, unless there are too many.
         f = second.evaluate(data) if second.features is None else second.features @ weights
-        times = np.array(data.times)
         helps = (gain * second.validation_ratio > 1.0).astype(float)
+        products = _products(legs, data, helps)
         if data.scalar:
-            times = times[0]
             helps = helps[0]
-        products = LegProducts(legs, times, data.theory, helps)
         field = SumField(products, solved.with_weights(jnp.asarray(weights * helps)))
         return replace(
             second,
@@ -362,3 +401,15 @@ class ImprovedLegs(Strategy):
             train_ratio=gain * second.train_ratio,
             validation_ratio=gain * second.validation_ratio,
         )
+
+
+def _products(legs: Legs | tuple[Legs, ...], data: Data, factors: Float[np.ndarray, " k"]) -> LegProducts | LegMatrix:
+    """The products of legs, for the numbers of the observable; each is multiplied by a factor."""
+    if isinstance(data.observable, CorrelatorMatrix):
+        operators = data.observable.operators
+        every_time = data.times[: len(data.times) // len(operators.pairs)]
+        return LegMatrix(legs, operators, every_time, data.theory, factors)  # type: ignore[arg-type]
+    times = np.array(data.times)
+    if data.scalar:
+        return LegProducts(legs, times[0], data.theory, factors[0])  # type: ignore[arg-type]
+    return LegProducts(legs, times, data.theory, factors)  # type: ignore[arg-type]

@@ -182,7 +182,7 @@ def test_a_fast_decay_is_taken_where_it_costs_nothing():
 def test_what_cannot_be_is_refused():
     theory = ncv.Phi4((6, 4), 0.3, 6.0)
     ensemble = ncv.sample(theory, 50, jax.random.key(0), progress=False)
-    with pytest.raises(ValueError, match="are for a Correlator, not for MeanSquare"):
+    with pytest.raises(ValueError, match="are for a Correlator or a CorrelatorMatrix, not for MeanSquare"):
         ncv.fit(ncv.ImprovedLegs(), theory, ncv.MeanSquare(), ensemble)
     with pytest.raises(ValueError, match="at least one recipe"):
         ncv.ImprovedLegs(recipes=())

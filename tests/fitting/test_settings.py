@@ -69,3 +69,9 @@ def test_sums_of_legs_have_means_where_the_action_is_not_even():
         sums = LegSums.gather(recipe.legs(data.phi, setting=Setting.of(theory)), data, folds=2)
         expected = configs.sum() / np.sqrt(8) if has_mean else 0.0
         np.testing.assert_allclose(sums.total[:, -1].sum(), expected, rtol=1e-10)
+
+
+def test_networks_on_legs_refuse_components(o2):
+    train, _ = o2
+    with pytest.raises(ValueError, match=r"the theory has components of shape \(2,\); use ImprovedLegs"):
+        ncv.fit(ncv.NeuralLegs(), O2, ncv.Correlator(), train, progress=False)
