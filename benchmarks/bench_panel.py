@@ -27,6 +27,17 @@ new MutationObserver(() => {
 }).observe(number, { childList: true });
 """
 
+# The stage changes as soon as the kernel has heard of a move, and it may be back within half a second.
+WATCH_STAGE = """(() => {
+window.pressed = performance.now();
+window.answered = null;
+const board = document.querySelector('.ncv-board');
+new MutationObserver((_, observer) => {
+  if (board.dataset.stage === 'fitting') return;
+  window.answered = performance.now();
+  observer.disconnect();
+}).observe(board, { attributes: true, attributeFilter: ['data-stage'] });
+})()"""
 
 BARS = {
     "first curve after width, new": ("at most", 2.5),
@@ -119,11 +130,11 @@ def echo(page, panel):
     times = []
     for key in ("ArrowRight", "ArrowLeft") * 3:
         panel.stage("fitting")
-        page.evaluate("window.pressed = performance.now()")
+        page.evaluate(WATCH_STAGE)
         panel.slide("m²", key)
-        page.wait_for_function("document.querySelector('.ncv-board').dataset.stage != 'fitting'", polling=5)
-        times.append(page.evaluate("(performance.now() - window.pressed) / 1000"))
-        panel.number()
+        page.wait_for_function("window.answered")
+        times.append(page.evaluate("(window.answered - window.pressed) / 1000"))
+        page.wait_for_timeout(1000)
     return sorted(times)[len(times) // 2]
 
 

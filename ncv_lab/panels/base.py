@@ -271,6 +271,7 @@ class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
             self.say(error=str(error), status="waiting for other values", stage="error")
             return
         if self.live:
+            self.runner.stop()
             self.say(error="", status="starting …", stage="starting")
             self.runner.start(self.state)
         else:

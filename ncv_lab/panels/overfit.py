@@ -39,7 +39,9 @@ OVERFIT_PRESETS = {
     "many": OVERFIT.replace(n_configs=5000),
 }
 HALVES_PLOT = replace(
-    RATIO_PLOT, span=7, series=(Series("train", "training half", 1), Series("others", "other half", 2))
+    RATIO_PLOT,
+    span=7,
+    series=(RATIO_PLOT.series[0], Series("train", "training half", 1), Series("others", "other half", 2)),
 )
 
 

@@ -286,9 +286,9 @@ class Plot {
     });
   }
 
-  drawSeries({ columns: [xs, ys, errors], colour, marker, dash, bars, band, width }, X, Y, bottom) {
+  drawSeries({ columns: [xs, ys, errors], colour, marker, dash, bars, band, thin }, X, Y, bottom) {
     const { pen } = this, tint = this.colours[colour];
-    Object.assign(pen, { strokeStyle: tint, fillStyle: tint, lineWidth: width || 2 });
+    Object.assign(pen, { strokeStyle: tint, fillStyle: tint, lineWidth: thin ? 1 : 2 });
     pen.setLineDash(dash ? [6, 4] : []);
     if (bars) {
       const half = xs.length > 1 ? Math.max(1, (X(xs[1]) - X(xs[0])) * 0.45) : 6;
@@ -301,6 +301,7 @@ class Plot {
       for (let i = xs.length - 1; i >= 0; i--) pen.lineTo(X(xs[i]), Y(ys[i] - errors[i]));
       pen.fill();
     } else if (!marker || marker === "line") {
+      pen.globalAlpha = thin ? 0.45 : 1;
       pen.beginPath();
       let down = false;
       xs.forEach((x, i) => {

@@ -25,7 +25,8 @@ from ..plotting import IMPROVED, RAW, THIRD, TRAINED, style
 class Series:
     """A curve: its `key` in the data, its `name`, a `colour` 0 to 3, and how it is drawn: a line unless told otherwise.
 
-    `marker`: points, with error bars if there is a third column, or 'line' for both; `bars` or a `band` for others.
+    `marker`: points, with error bars if there is a third column, or 'line' for both; `bars` or a `band` for others;
+    `thin`: a faint line in the background.
     """
 
     key: str
@@ -35,6 +36,7 @@ class Series:
     dash: bool = False
     bars: bool = False
     band: bool = False
+    thin: bool = False
 
 
 @dataclass(frozen=True)
@@ -159,7 +161,8 @@ def draw_series(series: Series, columns, ax: Axes) -> None:
     elif series.marker == "line" or len(x) == 1:
         ax.plot(x, y, "o-", **look)
     else:
-        ax.plot(x, y, "--" if series.dash else "-", **look)
+        faint: dict[str, Any] = {"linewidth": 0.6, "alpha": 0.4} if series.thin else {}
+        ax.plot(x, y, "--" if series.dash else "-", **look, **faint)
 
 
 def mark_negative(x: np.ndarray, y: np.ndarray, colour: str, ax: Axes) -> None:

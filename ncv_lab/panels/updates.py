@@ -327,6 +327,8 @@ class LabUpdate(Update):
         result_made: the record of the weights that it was measured with.
         sigma_ratio: sigma_raw / sigma_CV of the result, at the time of the state; NaN while there is no result.
         error_ratio: the raw error over the improved one, of the same result.
+        sigma_ratio_error: the error of the first of them.
+        error_ratio_error: the error of the second.
         speed: in training steps per second.
     """
 
@@ -340,16 +342,24 @@ class LabUpdate(Update):
     result_made: FitMade | None = None
     sigma_ratio: float = np.nan
     error_ratio: float = np.nan
+    sigma_ratio_error: float = np.nan
+    error_ratio_error: float = np.nan
     speed: float = 0.0
 
 
 def with_result(update: LabUpdate, result: Estimate, made: FitMade) -> LabUpdate:
     """The update with an estimate on the other half, its ratios at the time of the state, and how it was made."""
     place = result.labels.index(f"C({update.state.t})")
-    sigma_ratio = float(np.ravel(result.sigma_ratio)[place])
-    error_ratio = float(np.ravel(result.error_ratio)[place])
     made = replace(made, state=made.state.replace(t=update.state.t))
-    return replace(update, result=result, result_made=made, sigma_ratio=sigma_ratio, error_ratio=error_ratio)
+    return replace(
+        update,
+        result=result,
+        result_made=made,
+        sigma_ratio=float(np.ravel(result.sigma_ratio)[place]),
+        error_ratio=float(np.ravel(result.error_ratio)[place]),
+        sigma_ratio_error=float(np.ravel(result.sigma_ratio_error)[place]),
+        error_ratio_error=float(np.ravel(result.error_ratio_error)[place]),
+    )
 
 # %% ../../nbs/panels/02_updates.ipynb #5b7d0c02
 FORM = ("shape", "seed", "family", "width", "depth", "symmetric")
@@ -610,10 +620,9 @@ def with_measurement(update: LabUpdate, measurement: Measurement) -> LabUpdate:
     """The update with the result of a measurement that is complete, and one more point of the curve."""
     result = measurement.estimate()
     update = with_result(update, result, measurement.made)
-    place = result.labels.index(f"C({update.state.t})")
     step = update.fit_made.step if update.fit_made is not None else 0
     if "step" in measurement.fit.diagnostics:
         step = step_of(measurement.fit)
-    error = float(np.ravel(result.sigma_ratio_error)[place])
     fitted = measurement.train_ratio(update.state.t)
-    return replace(update, curve=update.curve.add_others(step, update.sigma_ratio, error, fitted))
+    curve = update.curve.add_others(step, update.sigma_ratio, update.sigma_ratio_error, fitted)
+    return replace(update, curve=curve)

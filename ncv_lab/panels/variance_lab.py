@@ -65,9 +65,14 @@ def lab_controls() -> dict[str, Control]:
 # %% ../../nbs/panels/06_variance_lab.ipynb #d34af7f3
 RATIO_PLOT = Plot(
     "Ratio of the spreads", "training step, or rung of the ladder", "σ raw / σ improved",
-    (Series("train", "training half", 1, dash=True), Series("others", "other half", 2, marker="line")),
+    (
+        Series("visited", "last steps", 1, thin=True),
+        Series("train", "training half", 1, dash=True),
+        Series("others", "other half", 2, marker="line"),
+    ),
     ylog=True, span=5, narrow=6,
-    tooltip="σ(O) / σ(O − f), the spread of single configurations, of the same weights on both halves",
+    tooltip="σ(O) / σ(O − f), the spread of single configurations, of the same weights on both halves. "
+    "The faint line is the ratio over the last steps, on the configurations that they visited.",
 )
 CLOUD_PLOT = Plot(
     "Each configuration is a point", "f", "O − C", (Series("cloud", "configurations of the other half", 2),),
@@ -136,6 +141,7 @@ def ratio_curves(update: LabUpdate) -> dict[str, np.ndarray]:
     if not len(curve.measured):
         return {}
     return {
+        "visited": thinned(curve.step, curve.train),
         "train": thinned(curve.measured, curve.fitted),
         "others": thinned(curve.measured, curve.others, curve.others_error),
     }
@@ -229,18 +235,12 @@ def ratio_in_words(value: float, error: float) -> str:
 
 def error_ratio_in_words(update: LabUpdate) -> str:
     """The raw error over the improved one at the time of the state, with its own error."""
-    assert update.result is not None  # there is something to tell
-    place = update.result.labels.index(f"C({update.state.t})")
-    error = np.ravel(update.result.error_ratio_error)[place]
-    return ratio_in_words(update.error_ratio, error)
+    return ratio_in_words(update.error_ratio, update.error_ratio_error)
 
 
 def plusminus(update: LabUpdate) -> str:
     """The error of the ratio of the spreads at the time of the state, in words; "" while there is none."""
-    result = update.result
-    if result is None:
-        return ""
-    error = float(np.ravel(result.sigma_ratio_error)[result.labels.index(f"C({update.state.t})")])
+    error = update.sigma_ratio_error
     return f"± {error:.1g}" if np.isfinite(error) else ""
 
 
@@ -277,10 +277,9 @@ def fit_facts(update: LabUpdate) -> dict[str, str]:
     state, result = update.state, update.result
     if result is None:
         return {}
-    assert result.raw is not None and update.fit is not None and update.sampled is not None  # a result has all three
-    place = result.labels.index(f"C({state.t})")
+    assert update.fit is not None and update.sampled is not None  # a result has both
     facts = {
-        "σ ratio": ratio_in_words(np.ravel(result.sigma_ratio)[place], np.ravel(result.sigma_ratio_error)[place]),
+        "σ ratio": ratio_in_words(update.sigma_ratio, update.sigma_ratio_error),
         "error ratio": error_ratio_in_words(update),
         "measured on": f"{result.n_configs} that the fit never saw",
         "fitted on": f"{update.fit.n_configs} configurations",
@@ -330,6 +329,7 @@ class VarianceLab(Panel[LabState, LabUpdate]):
     """
 
     def __init__(self, state: LabState | None = None):
+        self.drawn: tuple[OddMLP, np.ndarray, int, np.ndarray] | None = None  # the last network and its image
         plots = (CLOUD_PLOT, RATIO_PLOT, CORRELATOR_PLOT, ERROR_PLOT, CONFIGURATION_PLOT, NETWORK_PLOT)
         board = Board(*plots, card_span=3, intro=INTRO)
         super().__init__(lab_updates, state or LabState(), lab_controls(), board, PRESETS)
@@ -356,8 +356,14 @@ class VarianceLab(Panel[LabState, LabUpdate]):
             shown["cloud"] = (f, observable)
             field = update.fit.control.field
             if isinstance(field, OddMLP) and phi is not None and field.shape == phi.shape:
-                shown["network"] = network_image(field, phi, update.fit.labels.index(f"C({update.state.t})"))
+                shown["network"] = self.network_of(field, phi, update.fit.labels.index(f"C({update.state.t})"))
         return shown
+
+    def network_of(self, field: OddMLP, phi: np.ndarray, column: int) -> np.ndarray:
+        """The image of a network, drawn anew only if something of it is new."""
+        if self.drawn is None or self.drawn[0] is not field or self.drawn[1] is not phi or self.drawn[2] != column:
+            self.drawn = (field, phi, column, network_image(field, phi, column))
+        return self.drawn[3]
 
     def place_chosen(self, update: LabUpdate) -> int | None:
         """The place among the points drawn of the configuration that was clicked on."""
