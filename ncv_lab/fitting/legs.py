@@ -183,6 +183,13 @@ LEGS = (
     FieldRecipe("weak", ((SITE, NEAR), (0, 2)), gradient=(smeared(0.4, 1.0, 2.5), (1, 3, 5)), bound=12.0),
     FieldRecipe("wide", ((SITE, NEAR), (0, 2)), gradient=(smeared(0.5, 1.5, 4.0, 10.0), (1, 3)), bound=8.0),
     FieldRecipe("strong", ((SITE, NEAR), (0, 2, 4)), gradient=(smeared(0.15, 0.5), (1, 3, 5)), bound=4.5),
+    FieldRecipe(
+        "components",
+        ((SITE, NEAR), (0, 2, 4, 6)),
+        gradient=(smeared(0.15, 0.5), (1, 3, 5, 7)),
+        bound=3.0,
+        components=True,
+    ),
 )
 
 NARROW = smeared(0.1, 0.25, 0.6)
@@ -236,6 +243,8 @@ def best_legs(
     tried = {}
     found: dict[str, Legs] = {}
     for recipe in recipes:
+        if recipe.components and not data.theory.event_shape:
+            continue
         legs = _unsolved(recipe, data, leg)
         sums = LegSums.gather(legs, some, folds)
         tried[recipe.name] = max(solution.ratio for solution in _solve_all(sums, SLOWEST[1:7:2], cautious))

@@ -87,6 +87,7 @@ class FieldRecipe(eqx.Module):
         networks: the number of local functions in each part of an untrained `NeuralSchwingerDyson` that is added.
         two_point: (kernels, degrees) of the even local functions in the two-point part.
         direct: the powers of the direct part.
+        components: whether the recipe is for fields with several components only.
     """
 
     name: str = eqx.field(static=True)
@@ -98,6 +99,7 @@ class FieldRecipe(eqx.Module):
     networks: int = eqx.field(static=True, default=0)
     two_point: tuple[tuple, tuple[int, ...]] = eqx.field(static=True, default=((), ()))
     direct: tuple[int, ...] = eqx.field(static=True, default=())
+    components: bool = eqx.field(static=True, default=False)
 
     def field(
         self,

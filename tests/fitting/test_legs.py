@@ -75,7 +75,7 @@ STRONG_THEORY = ncv.Phi4((10, 4), 0.1, 24.0)
 
 @pytest.fixture(scope="module")
 def strong():
-    legs = ncv.ImprovedLegs(recipes=LEGS[-1:], touching=TOUCHING[1:2])
+    legs = ncv.ImprovedLegs(recipes=LEGS[4:5], touching=TOUCHING[1:2])
     return on_others(STRONG_THEORY, 600, strategy=ncv.SchwingerDyson(ladder=SHORT_LADDER, legs=legs))
 
 
