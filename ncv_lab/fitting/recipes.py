@@ -57,7 +57,7 @@ class Setting(NamedTuple):
         return tuple(configs.shape[1 : configs.ndim - len(self.event_shape)])
 
     def degrees(self, degrees: Sequence[int]) -> tuple[int, ...]:
-        """The degrees for an even action, or else all degrees from the lowest to the highest."""
+        """The degrees for an even action, or else all from the lowest to the highest, and 1 where the lowest is 2."""
         if self.even or not degrees:
             return tuple(degrees)
         lowest = max(min(degrees) - 1, 0) if min(degrees) > 1 else min(degrees)

@@ -16,7 +16,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float
 
-from .action import Theory, coupling
+from .action import Theory, coupling, quartic_couplings
 from .lattice import check_shape, laplacian, neighbour_sum
 from ..utils.files import register
 
@@ -50,14 +50,7 @@ class ON(Theory):
         if n < 1:
             raise ValueError(f"n = {n} components: a field has one or more of them")
         self.shape = (*check_shape(lattice_shape), int(n))
-        self.m2 = coupling("m2", m2)
-        self.lam = coupling("lam", lam)
-        if isinstance(m2, jax.core.Tracer) or isinstance(lam, jax.core.Tracer):
-            return
-        if float(self.lam) < 0:
-            raise ValueError(f"lam = {float(self.lam):g} is negative: the action has no minimum; use lam >= 0")
-        if float(self.lam) == 0 and float(self.m2) <= 0:
-            raise ValueError(f"lam = 0 with m2 = {float(self.m2):g}: the free theory exists only for m2 > 0")
+        self.m2, self.lam = quartic_couplings(m2, lam)
 
     def __repr__(self) -> str:
         """The call that makes this theory."""
