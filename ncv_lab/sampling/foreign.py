@@ -14,7 +14,7 @@ from typing import NamedTuple
 import h5py
 import numpy as np
 
-from ..utils.hdf5 import check_hdf5
+from ..utils.hdf5 import check_hdf5, read_array
 
 # %% ../../nbs/sampling/05_foreign.ipynb #435a8a0e
 def read_configs(
@@ -96,18 +96,7 @@ def _read_hdf5(path: Path, name: str | None) -> np.ndarray:
     try:
         with h5py.File(path, "r") as file:
             chosen = _choose(_arrays_of(file), name, path)
-            link = file.get(chosen, getlink=True)
-            found = file.get(chosen)
-            if not isinstance(link, h5py.HardLink) or not isinstance(found, h5py.Dataset):
-                raise ValueError(f"{path}: {chosen} is a link or a group; expected an array in the file itself")
-            if found.external or found.is_virtual:
-                raise ValueError(f"{path}: the numbers of {chosen} are in other files, which are not read")
-            if found.dtype.kind not in "fiu":
-                raise ValueError(f"{path}: {chosen} holds numbers of type {found.dtype}; expected real numbers")
-            stored = found.id.get_storage_size()
-            if found.nbytes > 1000 * max(stored, 1):
-                raise ValueError(f"{path}: {chosen} declares {found.nbytes} bytes of numbers and holds {stored}")
-            return found[()]
+            return read_array(file, chosen, kinds="fiu", where=f"{path}: ")
     except Exception as error:  # of a damaged file h5py raises errors of many kinds
         if isinstance(error, ValueError) and str(path) in str(error):
             raise

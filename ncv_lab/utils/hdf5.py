@@ -187,8 +187,8 @@ def _suspect(names: list[str], read: str, why: str) -> str:
     return f"{names[n_read]} is not a complete HDF5 file ({why}); was it cut short? Restore it from a copy"
 
 # %% ../../nbs/utils/05_hdf5.ipynb #hdf13
-def read_array(file: h5py.File, name: str) -> np.ndarray:
-    """The numbers of one array of an open file.
+def read_array(file: h5py.File, name: str, kinds: str = "fiub", where: str = "") -> np.ndarray:
+    """The numbers of one array of an open file, whose type is one of NumPy's `kinds`. Messages begin with `where`.
 
     Raises `ValueError` if it is missing, is a link or a group, lies in other files, does not hold real numbers, or
     declares more than it holds.
@@ -196,12 +196,12 @@ def read_array(file: h5py.File, name: str) -> np.ndarray:
     link = file.get(name, getlink=True)
     found = file.get(name)
     if not isinstance(link, h5py.HardLink) or not isinstance(found, h5py.Dataset):
-        raise ValueError(f"{name} is a link or a group; expected an array in the file itself")
+        raise ValueError(f"{where}{name} is a link or a group; expected an array in the file itself")
     if found.external or found.is_virtual:
-        raise ValueError(f"the numbers of {name} are in other files, which are not read")
-    if found.dtype.kind not in "fiub":
-        raise ValueError(f"{name} holds numbers of type {found.dtype}; expected real numbers")
+        raise ValueError(f"{where}the numbers of {name} are in other files, which are not read")
+    if found.dtype.kind not in kinds:
+        raise ValueError(f"{where}{name} holds numbers of type {found.dtype}; expected real numbers")
     stored = found.id.get_storage_size()
     if found.nbytes > 1000 * max(stored, 1):
-        raise ValueError(f"{name} declares {found.nbytes} bytes of numbers and holds {stored}")
+        raise ValueError(f"{where}{name} declares {found.nbytes} bytes of numbers and holds {stored}")
     return np.asarray(found[()])
