@@ -23,7 +23,7 @@ from .theory.observables import (
     Observable as Observable,
     Susceptibility as Susceptibility,
 )
-from .theory.theories import ON as ON, Scalar as Scalar
+from .theory.theories import ON as ON, Scalar as Scalar, UnknownAction as UnknownAction
 
 # sampling
 from .sampling.autocorrelation import autocorrelation as autocorrelation, SlowModes as SlowModes, tau_int as tau_int

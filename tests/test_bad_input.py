@@ -164,6 +164,8 @@ TABLE = [
     ("Phi4", lambda _: ncv.Phi4(SHAPE, 0.1, [0.5, 24]), TypeError, "lam must be one real number"),
     ("Phi4", lambda _: ncv.Phi4(SHAPE, 0.1j, 0.5), TypeError, "m2 must be one real number"),
     ("ON", lambda _: ncv.ON(SHAPE, 0, 0.1, 0.5), ValueError, "n = 0 components"),
+    ("UnknownAction", lambda _: ncv.Ensemble.from_configs(configs(), ncv.UnknownAction(SHAPE)), ValueError,
+     "gradients dS/dphi on the configurations are needed"),
     ("Scalar", lambda _: ncv.Scalar(SHAPE, (0.0, 1.0)), ValueError, "ends with 1 phi^1: it must grow on both sides"),
     ("InvariantPolynomials", lambda _: ncv.InvariantPolynomials(2, 3, ()), ValueError, "got 2, 3 and ()"),
     ("OnePoint", lambda _: ncv.OnePoint(ncv.Smearing(SHAPE, [0.0]), ncv.Polynomials), TypeError, "the class Pol"),

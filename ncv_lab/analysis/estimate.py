@@ -284,8 +284,9 @@ def estimate_blocks(
     Args:
         theory: the theory with whose action they were sampled.
         observable: an `Observable`, or a function phi -> number or vector.
-        blocks: pairs (chain, configurations), as `read_blocks` gives them, or arrays (draw, *shape) of one chain. The
-            blocks of a chain come in the order of its draws. The numbers may be float32.
+        blocks: as `read_blocks` gives them, pairs (chain, configurations) or triples with the gradients dS/dphi behind
+            them, or arrays (draw, *shape) of one chain. The blocks of a chain come in the order of its draws. The
+            numbers may be float32. An `UnknownAction` needs the gradients if there is a `control`.
         control: None, a `Fit` to other configurations, or a function phi -> f.
         errors: "gamma" or "jackknife".
 
@@ -302,8 +303,7 @@ def estimate_blocks(
     values: dict[int, list[np.ndarray]] = {}
     f: dict[int, list[np.ndarray]] = {}
     for block in blocks:
-        chain, configs = block if isinstance(block, tuple) else (0, block)
-        part = Ensemble(check_configs(configs, theory.lattice_shape, event_shape=theory.event_shape)[None], theory)
+        chain, part = _part_of(block, theory)
         values.setdefault(chain, []).append(measure(observable, part.flat, theory))
         if control is not None:
             f.setdefault(chain, []).append(_control_of_block(control, observable, part))
@@ -321,6 +321,19 @@ def estimate_blocks(
     _warn_of_bias(result, z_score)
     _warn_of_tails(result)
     return replace(result, z_score=z_score[()])
+
+
+def _part_of(block: Any, theory: Theory) -> tuple[int, Ensemble]:
+    """The number of the chain of a block, and its configurations with their gradients, if there are any."""
+    chain, configs, *more = block if isinstance(block, tuple) else (0, block)
+    lattice_shape, event_shape = theory.lattice_shape, theory.event_shape
+    part = Ensemble(check_configs(configs, lattice_shape, event_shape=event_shape)[None], theory)
+    if not more or more[0] is None:
+        return chain, part
+    gradients = check_configs(more[0], lattice_shape, event_shape=event_shape, what="gradients")[None]
+    if gradients.shape != part.configs.shape:
+        raise ValueError(f"a block has {part.configs.shape[1]} configurations and {gradients.shape[1]} gradients")
+    return chain, replace(part, gradients=gradients)
 
 
 def _control_of_block(control: Any, observable: Callable, part: Ensemble) -> np.ndarray:

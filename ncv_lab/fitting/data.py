@@ -66,6 +66,8 @@ class Data:
     def measure(theory: Theory | None, observable: Callable, ensemble: Ensemble) -> "Data":
         """The data of `observable` on all configurations of `ensemble`: O and dS/dphi are measured here, once.
 
+        Gradients that are stored in the ensemble are taken as they are.
+
         Args:
             theory: the theory of the ensemble, or None to take it from there.
             observable: an `Observable`, or a function phi -> number or vector.
@@ -81,7 +83,9 @@ class Data:
         """
         theory, observable = check_parts(theory, observable, ensemble)
         phi = jnp.asarray(ensemble.flat)
-        dS = map_cores(theory.gradient, phi)
+        dS = ensemble.flat_gradients  # another program may have stored them
+        if dS is None:
+            dS = map_cores(theory.gradient, phi)
         if not np.isfinite(dS).all():
             raise ValueError("the gradient of the action is not finite on some configurations; check the theory")
         values = measure(observable, ensemble.flat, theory)

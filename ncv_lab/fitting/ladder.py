@@ -23,6 +23,7 @@ from .legs import ImprovedLegs
 from .recipes import FEW, NEAR, SITE, FieldRecipe, Setting, most_weights, score, smeared
 from .result import Fit, Strategy
 from ..theory.observables import Correlator
+from ..theory.theories import UnknownAction
 from ..utils.files import register
 from ..utils.former_names import former_arguments
 
@@ -47,7 +48,8 @@ LADDER = (
 class SchwingerDyson(Strategy):
     """The default control variate: Schwinger-Dyson fields of growing richness, solved; the best on inner folds is kept.
 
-    What was tried and chosen is in the `diagnostics` of the fit.
+    What was tried and chosen is in the `diagnostics` of the fit. For an `UnknownAction` the legs are left out, because
+    they need the second derivative of the action.
 
     Args:
         budget: the seconds after which no further recipe is tried.
@@ -74,8 +76,9 @@ class SchwingerDyson(Strategy):
         best: Fit | None = None
         tried: dict[str, np.ndarray] = {}
         of_legs: dict[str, Any] = {}
-        if self.legs is not None and isinstance(data.observable, self.legs.observables):
-            for best in self.legs.run(data):
+        legs = None if isinstance(data.theory, UnknownAction) else self.legs
+        if legs is not None and isinstance(data.observable, legs.observables):
+            for best in legs.run(data):
                 yield replace(best, method=self)
                 if time.perf_counter() - begin > self.budget:
                     return

@@ -29,6 +29,7 @@ from .result import Fit, Strategy
 from .ridge import Moments, solve_ridge
 from ..theory.lattice import mirror_counts
 from ..theory.observables import Correlator
+from ..theory.theories import UnknownAction
 from ..utils.batching import map_cores, one_blas_thread
 from ..utils.files import register
 
@@ -310,7 +311,7 @@ class ImprovedLegs(Strategy):
 
     Raises:
         ValueError: if there is no recipe, or if `run` gets data of another observable than a `Correlator` or a
-            `CorrelatorMatrix`.
+            `CorrelatorMatrix`, or of an `UnknownAction`, because the second derivative of the action enters.
     """
 
     observables: ClassVar[tuple[type, ...]] = (Correlator, CorrelatorMatrix)
@@ -329,6 +330,12 @@ class ImprovedLegs(Strategy):
         if not isinstance(data.observable, self.observables):
             names = " or a ".join(kind.__name__ for kind in self.observables)
             raise ValueError(f"improved legs are for a {names}, not for {type(data.observable).__name__}")
+        if isinstance(data.theory, UnknownAction):
+            raise ValueError(
+                "improved legs need the second derivative of the action, and of an UnknownAction there are only the "
+                "stored gradients; use SchwingerDyson(), which leaves the legs out then, or give the action, "
+                "as_theory(action, shape)"
+            )
         cautious = data.n_configs < FEW
         legs: Any
         tried_legs: dict[str, Any]

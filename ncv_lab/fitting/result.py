@@ -95,6 +95,7 @@ class Fit:
             TypeError: for an array that does not hold real numbers.
             ValueError: for configurations of another shape, or that are not finite, or an ensemble of another theory.
         """
+        dS: np.ndarray | None
         if isinstance(configs, Data):
             phi = np.asarray(configs.phi)
             dS = np.asarray(configs.dS)
@@ -105,7 +106,7 @@ class Fit:
             array = configs.flat if isinstance(configs, Ensemble) else configs
             checked = check_configs(array, theory.lattice_shape, event_shape=theory.event_shape)
             phi = checked.reshape(-1, *theory.shape)
-            dS = None
+            dS = configs.flat_gradients if isinstance(configs, Ensemble) else None
         # Some at a time, because the features of a configuration take more room than its f.
         values = []
         for first in range(0, len(phi), 4096):

@@ -17,6 +17,7 @@ from jaxtyping import Array, Bool, Float
 from ..theory.action import Theory
 from ..theory.lattice import volume
 from ..theory.observables import Observable
+from ..theory.theories import UnknownAction
 
 # %% ../../nbs/sampling/01_autocorrelation.ipynb #4b575ae6
 def autocorrelation(series, *, missing: bool = False) -> np.ndarray:
@@ -220,7 +221,7 @@ class SlowModes(Observable):
 
     M = sum_x phi_x / V is the magnetisation, phi_k = sum_x exp(-i k x) phi_x / V the mode of the lowest momentum along
     the longest axis, and S / V the action density. With several components at a site, the first three are averages
-    over the components.
+    over the components. Of an `UnknownAction` there are only the first three.
     """
 
     theory: Theory
@@ -228,10 +229,11 @@ class SlowModes(Observable):
 
     def labels(self, shape: Sequence[SupportsIndex]) -> tuple[str, ...]:
         """The symbols of the four numbers."""
-        return ("M", "M^2", "|phi_k|^2", "S/V")
+        labels = ("M", "M^2", "|phi_k|^2", "S/V")
+        return labels[:3] if isinstance(self.theory, UnknownAction) else labels
 
-    def __call__(self, phi: Float[Array, "..."]) -> Float[Array, "4"]:
-        """The four numbers of one configuration of shape (*lattice_shape, *event_shape)."""
+    def __call__(self, phi: Float[Array, "..."]) -> Float[Array, " n"]:
+        """The numbers of one configuration of shape (*lattice_shape, *event_shape)."""
         lattice_shape = self.theory.lattice_shape
         longest = int(np.argmax(lattice_shape))
         others = tuple(axis for axis in range(len(lattice_shape)) if axis != longest)
@@ -239,5 +241,7 @@ class SlowModes(Observable):
         modes = jnp.fft.rfft(line, axis=0) / lattice_shape[longest]
         M = modes[0].real
         lowest = jnp.abs(modes[1]) ** 2
-        density = self.theory.action(phi) / volume(lattice_shape)
-        return jnp.stack([M.mean(), (M**2).mean(), lowest.mean(), density])
+        found = [M.mean(), (M**2).mean(), lowest.mean()]
+        if not isinstance(self.theory, UnknownAction):
+            found.append(self.theory.action(phi) / volume(lattice_shape))
+        return jnp.stack(found)

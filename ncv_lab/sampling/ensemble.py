@@ -22,6 +22,8 @@ import numpy as np
 from .autocorrelation import SlowModes, drift, tau_int
 from ..theory.action import FunctionTheory, Phi4, Theory, warn_of_axes
 from ..theory.observables import measure
+from ..theory.theories import UnknownAction
+from ..utils.batching import map_cores
 from ..utils.checks import check_configs, shape_in_words
 from ..utils.files import pack, unpack
 from ..utils.hdf5 import check_hdf5, has_signature, read_array, write_hdf5
@@ -229,6 +231,64 @@ def _with_history(ensemble: "Ensemble", trajectories, replicas: Sequence[str] | 
     _check_replicas(names, len(lengths))
     return issue_warnings(replace(ensemble, trajectories=trajectories, replicas=names), stacklevel=4)
 
+# %% ../../nbs/sampling/02_ensemble.ipynb #ens-grad
+def _with_gradients(ensemble: "Ensemble", gradients: Any) -> "Ensemble":
+    """The ensemble with these gradients, of the form of its configurations; None if the theory gives them.
+
+    Raises `TypeError` or `ValueError` if they are missing, have another form, or are not those of the theory.
+    """
+    theory = ensemble.theory
+    if gradients is None:
+        if isinstance(theory, UnknownAction):
+            raise ValueError(
+                "the action is an UnknownAction, so the gradients dS/dphi on the configurations are needed: give "
+                "gradients=..., of the form of the configurations"
+            )
+        return ensemble
+    if ensemble.lengths is not None and not isinstance(gradients, np.ndarray):
+        gradients = np.concatenate([np.asarray(chain) for chain in gradients])
+    array = check_configs(gradients, theory.lattice_shape, event_shape=theory.event_shape, what="gradients")
+    if array.size != ensemble.configs.size:
+        raise ValueError(
+            f"gradients has shape {array.shape}, the configurations {ensemble.configs.shape}; there must be a gradient "
+            "for each of them, in the same order"
+        )
+    array = np.array(array, order="C").reshape(ensemble.configs.shape)
+    if not isinstance(theory, UnknownAction):
+        _compare_gradients(theory, ensemble.flat, array.reshape(ensemble.flat.shape))
+    return replace(ensemble, gradients=array)
+
+
+def _compare_gradients(theory: Theory, configs: np.ndarray, gradients: np.ndarray, tolerance: float = 1e-4) -> None:
+    """Raise `ValueError` if a few of the gradients are not those of the theory, to the precision of float32."""
+    rows = np.unique(np.linspace(0, len(configs) - 1, 5).astype(int))
+    expected = map_cores(theory.gradient, configs[rows])
+    wrong = ~(abs(gradients[rows] - expected) <= tolerance * abs(expected).max())
+    if wrong.any():
+        first = tuple(int(i) for i in np.argwhere(wrong)[0])
+        raise ValueError(
+            f"the gradients are not those of the action: at configuration {rows[first[0]]} and site {first[1:]} there "
+            f"is {gradients[rows][first]:.8g}, dS/dphi is {expected[first]:.8g}; leave them out, or give the action "
+            "that was sampled"
+        )
+
+
+def _gradient_faults(ensemble: "Ensemble") -> list[str]:
+    """What speaks against the stored gradients: the mean of phi_x dS/dphi_x is 1 for every action."""
+    gradients = ensemble.flat_gradients
+    assert gradients is not None
+    products = (ensemble.flat * gradients).reshape(ensemble.n_configs, -1).mean(axis=1)
+    series = ensemble.in_chains(products)
+    tau, _ = tau_int(series, missing=not ensemble.is_even)
+    mean, error = products.mean(), np.sqrt(2 * max(tau, 0.5) / ensemble.n_configs) * products.std()
+    if abs(mean - 1) <= 5 * error:
+        return []
+    return [
+        "the gradients do not belong to these configurations: the mean of phi_x dS/dphi_x is "
+        f"{_value_error(mean, error)}, and 1 for every action; are they dS/dphi (not minus it), in the same order and "
+        "units?"
+    ]
+
 # %% ../../nbs/sampling/02_ensemble.ipynb #c0ce2152
 @dataclass(frozen=True, eq=False, repr=False)
 class Ensemble:
@@ -252,6 +312,7 @@ class Ensemble:
         trajectories: The number of the trajectory of each configuration, (n_configs,), ascending in each chain. None
             stands for 1, 2, 3, ... in each chain.
         replicas: The name of each chain. None stands for r00000, r00001, ...
+        gradients: The gradients dS/dphi from elsewhere, of the shape of `configs`; None if the theory gives them.
     """
 
     configs: np.ndarray
@@ -266,6 +327,7 @@ class Ensemble:
     lengths: tuple[int, ...] | None = None
     trajectories: np.ndarray | None = None
     replicas: tuple[str, ...] | None = None
+    gradients: np.ndarray | None = None
 
     @staticmethod
     def from_configs(
@@ -274,6 +336,7 @@ class Ensemble:
         *,
         trajectories: Sequence | np.ndarray | None = None,
         replicas: Sequence[str] | None = None,
+        gradients: Any = None,
     ) -> "Ensemble":
         """An ensemble of configurations from elsewhere; it warns of its `warnings`.
 
@@ -284,17 +347,20 @@ class Ensemble:
             trajectories: The numbers of the trajectories of the configurations, ascending, a list for each chain; or
                 one list, if all chains have the same. Some may be missing. By default they are 1, 2, 3, ...
             replicas: The name of each chain, for `to_pyerrors`. By default they are r00000, r00001, ...
+            gradients: The gradients dS/dphi on the configurations, of the form of `array`, if another program has
+                stored them. An `UnknownAction` needs them; those of any other theory are compared with it.
 
         Raises:
             TypeError: If `theory` is no theory or `array` holds no real numbers.
-            ValueError: If the shape does not fit, an entry is not finite, or the trajectories or names do not fit.
+            ValueError: If the shape does not fit, an entry is not finite, or the trajectories, names or gradients do
+                not fit.
         """
         if not isinstance(theory, Theory):
             raise TypeError(f"theory must be a Theory such as Phi4(shape, m2, lam), got {type(theory).__name__}")
         lengths = _different_lengths(array)
         if lengths is not None:
             uneven = Ensemble(_join_chains(array, theory), theory, lengths=lengths)
-            return _with_history(uneven, trajectories, replicas)
+            return _with_history(_with_gradients(uneven, gradients), trajectories, replicas)
         configs = check_configs(array, theory.lattice_shape, event_shape=theory.event_shape)
         n_lead = configs.ndim - len(theory.shape)
         if n_lead not in (1, 2):
@@ -303,9 +369,10 @@ class Ensemble:
             raise ValueError(f"configs has shape {configs.shape}; expected {expected}")
         if n_lead == 1:
             configs = configs[None]
-        if not isinstance(theory, (Phi4, FunctionTheory)):  # as_theory has looked at the latter
+        if not isinstance(theory, (Phi4, FunctionTheory, UnknownAction)):  # as_theory has looked at the second
             warn_of_axes(theory)
-        return _with_history(Ensemble(np.array(configs, order="C"), theory), trajectories, replicas)
+        even = Ensemble(np.array(configs, order="C"), theory)
+        return _with_history(_with_gradients(even, gradients), trajectories, replicas)
 
     @property
     def name(self) -> str:
@@ -336,6 +403,11 @@ class Ensemble:
     def flat(self) -> np.ndarray:
         """The configurations without the chain axis, (n_configs, *shape), chain after chain."""
         return self.configs.reshape(-1, *self.shape)
+
+    @property
+    def flat_gradients(self) -> np.ndarray | None:
+        """The stored gradients without the chain axis, (n_configs, *shape), or None if there are none."""
+        return None if self.gradients is None else self.gradients.reshape(-1, *self.shape)
 
     @cached_property
     def places(self) -> Places:
@@ -383,6 +455,8 @@ class Ensemble:
             )
         for label, (tau, error) in self.slow_modes.items():
             found += _faults(label, self._slow_series[label], tau, error)
+        if self.gradients is not None:
+            found += _gradient_faults(self)
         return tuple(found)
 
     @property
@@ -430,11 +504,11 @@ class Ensemble:
             draw = self.places.draw
             return self._rows(np.flatnonzero(draw < n_draws)), self._rows(np.flatnonzero(draw >= n_draws + gap))
         kept = self.places.trajectory.reshape(self.n_chains, self.n_draws)
-        first = replace(self, configs=self.configs[:, :n_draws], sampler=None)
+        first = self._part((slice(None), slice(n_draws)), sampler=None)
         if self.trajectories is not None:
             first = replace(first, trajectories=kept[:, :n_draws].reshape(-1))
         behind_cut = slice(n_draws + gap, None)
-        rest = replace(self, configs=self.configs[:, behind_cut], trajectories=kept[:, behind_cut].reshape(-1))
+        rest = self._part((slice(None), behind_cut), trajectories=kept[:, behind_cut].reshape(-1))
         return first, rest
 
     def select(self, chains=slice(None), draws=slice(None)) -> "Ensemble":
@@ -452,10 +526,15 @@ class Ensemble:
         # A chain that is picked twice is not one replica twice.
         names = picked_names if len(set(picked_names)) == len(picked_names) else None
         trajectories = self.places.trajectory.reshape(self.n_chains, self.n_draws)[chain_indices][:, draw_indices]
-        configs = self.configs[chain_indices][:, draw_indices]
         in_order = (np.diff(trajectories, axis=1) > 0).all()
         history = trajectories.reshape(-1) if in_order else None
-        return replace(self, configs=configs, sampler=None, trajectories=history, replicas=names)
+        places = np.ix_(chain_indices, draw_indices)
+        return self._part(places, sampler=None, trajectories=history, replicas=names)
+
+    def _part(self, places: Any, **changes: Any) -> "Ensemble":
+        """The ensemble of the configurations at some places of `configs`, with their gradients, and other changes."""
+        gradients = None if self.gradients is None else self.gradients[places]
+        return replace(self, configs=self.configs[places], gradients=gradients, **changes)
 
     def _rows_of(self, chain: int, draws: np.ndarray) -> np.ndarray:
         """The rows of `flat` that are the given draws of a chain; missing ones are skipped."""
@@ -467,11 +546,13 @@ class Ensemble:
             raise ValueError("nothing is left of these chains: their draws are missing there")
         chains, lengths = np.unique(self.places.chain[rows], return_counts=True)
         names = tuple(self.replica_names[chain] for chain in chains)
-        configs = self.flat[rows]
         equal = len(set(lengths)) == 1
+        form = (len(lengths), -1, *self.shape) if equal else (-1, *self.shape)
+        gradients = self.flat_gradients
         return replace(
             self,
-            configs=configs.reshape(len(lengths), -1, *self.shape) if equal else configs,
+            configs=self.flat[rows].reshape(form),
+            gradients=None if gradients is None else gradients[rows].reshape(form),
             sampler=None,
             lengths=None if equal else tuple(int(length) for length in lengths),
             trajectories=self.places.trajectory[rows],
@@ -535,6 +616,8 @@ class Ensemble:
         with write_hdf5(path) as file:
             file.attrs["ncv_lab"] = json.dumps(header)
             file["configs"] = self.configs
+            if self.gradients is not None:
+                file["gradients"] = self.gradients
             if self.seed is not None:
                 file["seed"] = self.seed
             if self.lengths is not None:
@@ -567,6 +650,8 @@ class Ensemble:
         ]
         if not self.is_even:
             lines.append(f"  trajectories    {self.places}")
+        if self.gradients is not None:
+            lines.append("  gradients       stored with the configurations")
         if self.sampler is not None:
             lines.append(f"  sampler         {self.sampler}")
         if self.acceptance is not None and self.exp_dh is not None and self.exp_dh_error is not None:
@@ -589,6 +674,7 @@ class _Content(NamedTuple):
 
     header: dict[str, Any]
     configs: np.ndarray | None
+    gradients: np.ndarray | None
     seed: np.ndarray | None
     theory: dict[str, np.ndarray]
     sampler: dict[str, np.ndarray]
@@ -606,6 +692,7 @@ def _read(path: str | os.PathLike) -> _Content:
             return _Content(
                 header=json.loads(file.attrs.get("ncv_lab", "{}")),
                 configs=read_array(file, "configs") if "configs" in file else None,
+                gradients=read_array(file, "gradients") if "gradients" in file else None,
                 seed=read_array(file, "seed") if "seed" in file else None,
                 theory={name: read_array(file, f"theory/{name}") for name in file.get("theory", {})},
                 sampler={name: read_array(file, f"sampler/{name}") for name in file.get("sampler", {})},
@@ -691,6 +778,7 @@ def _ensemble_of(content: _Content, theory: Theory | None, path: str | os.PathLi
     try:
         _check_trajectories(ensemble.trajectories, lengths or (configs.shape[1],) * configs.shape[0])
         _check_replicas(ensemble.replicas, ensemble.n_chains)
+        ensemble = _with_gradients(ensemble, content.gradients)
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path} is damaged: {error}") from None
     return ensemble
