@@ -6,15 +6,19 @@
 __all__ = ['read_configs', 'Block', 'read_blocks']
 
 # %% ../../nbs/sampling/05_foreign.ipynb #2cd4aa6e
+import itertools
+import math
 import os
+import zipfile
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 
-from ..utils.hdf5 import check_hdf5, read_array
+from ..utils.hdf5 import check_hdf5, find_array, read_array
 
 # %% ../../nbs/sampling/05_foreign.ipynb #435a8a0e
 def read_configs(
@@ -169,10 +173,17 @@ def _as_chains(arrays: list[np.ndarray], paths: list[Path], shape: tuple[int, ..
 
 # %% ../../nbs/sampling/05_foreign.ipynb #fb02
 class Block(NamedTuple):
-    """Some configurations (draw, *shape) that follow each other in a chain, and the number of this chain."""
+    """Some configurations (draw, *shape) that follow each other in a chain, and the number of this chain.
+
+    Attributes:
+        chain: the number of the chain.
+        configs: the configurations.
+        gradients: the gradients dS/dphi on them, of the same shape, if they were stored.
+    """
 
     chain: int
     configs: np.ndarray
+    gradients: np.ndarray | None = None
 
 
 def read_blocks(
@@ -180,15 +191,18 @@ def read_blocks(
     shape: Sequence[int],
     *,
     block_size: int = 1000,
+    dataset: str | None = None,
     dtype: str = "<f8",
     time_axis: int = 0,
 ) -> Iterator[Block]:
-    """The configurations in .npy files and raw binary files, one chain in each, some at a time.
+    """The configurations in files of another program, some at a time, so that memory holds one block.
 
     Args:
-        sources: the files, one for each chain; .npy, and raw binary under any other ending.
+        sources: the files: .npy, .npz, HDF5 (.h5, .hdf5), and raw binary under any other ending. Each holds one chain
+            (draw, *shape), or several of one length (chain, draw, *shape).
         shape: the shape of a configuration in the files, with components of the field last.
         block_size: the largest number of configurations in a block.
+        dataset: the name of the array in an .npz or HDF5 file; only needed if there are several.
         dtype: the type of the numbers in a raw file, with their byte order.
         time_axis: the axis of `shape` that is time; it becomes axis 0.
 
@@ -197,35 +211,80 @@ def read_blocks(
 
     Raises:
         FileNotFoundError: if a file does not exist.
-        ValueError: for a damaged file, another shape, numbers that are not real, or .npz and HDF5 files.
+        ValueError: for a damaged file, another shape, numbers that are not real, or an .npz file in Fortran order.
     """
     expected = tuple(int(extent) for extent in shape)
     if block_size < 1:
         raise ValueError(f"block_size = {block_size} must be at least 1")
-    for chain, path in enumerate(Path(source) for source in sources):
-        stored = _map_file(path, expected, dtype)
-        for first in range(0, len(stored), block_size):
-            configs = np.asarray(stored[first : first + block_size], dtype=np.float64)
-            yield Block(chain, np.moveaxis(configs, 1 + time_axis % len(expected), 1))
+    n_before = 0
+    for path in (Path(source) for source in sources):
+        with _opened(path, expected, dataset, dtype) as stored:
+            n_chains, n_draws = (1, *stored.shape)[-len(expected) - 2 :][:2]
+            for chain, first in itertools.product(range(n_chains), range(0, n_draws, block_size)):
+                some = _some_draws(stored, chain, first, min(first + block_size, n_draws), expected)
+                configs = np.asarray(some, dtype=np.float64)
+                yield Block(n_before + chain, np.moveaxis(configs, 1 + time_axis % len(expected), 1))
+        n_before += n_chains
 
 
-def _map_file(path: Path, shape: tuple[int, ...], dtype: str) -> np.ndarray:
-    """The chain (draw, *shape) in a file, of which nothing is read before it is used."""
+def _some_draws(stored: Any, chain: int, first: int, last: int, shape: tuple[int, ...]) -> np.ndarray:
+    """Some draws of one chain of a file; they are asked for in the order in which they are stored."""
+    if isinstance(stored, _Stream):
+        return stored.read((last - first, *shape))
+    return stored[chain, first:last] if len(stored.shape) == len(shape) + 2 else stored[first:last]
+
+
+@contextmanager
+def _opened(path: Path, shape: tuple[int, ...], dataset: str | None, dtype: str) -> Iterator[Any]:
+    """The array in a file, with its shape and type checked, of which nothing is read before it is used."""
     if not path.is_file():
         raise FileNotFoundError(f"there is no file {path}")
-    if path.suffix in (".npz", ".h5", ".hdf5"):
-        raise ValueError(f"{path} cannot be read in blocks; use read_configs, or write a .npy file")
-    if path.suffix == ".npy":
-        try:
-            stored = np.load(path, mmap_mode="r", allow_pickle=False)
-        except Exception as error:  # NumPy raises errors of many kinds
-            raise ValueError(f"{path} is damaged, or no NumPy file of plain numbers: {error}") from None
-    else:
-        kind = _raw_type(path, shape, dtype)
-        stored = np.memmap(path, kind, "r").reshape(-1, *shape)
-    if stored.dtype.kind not in "fiu" or stored.shape[1:] != shape:
-        raise ValueError(
-            f"{path} holds an array of shape {stored.shape} and type {stored.dtype}; expected real numbers of shape "
-            f"(draw, *{shape})"
-        )
-    return stored
+    try:
+        with ExitStack() as stack:
+            stored: Any
+            if path.suffix in (".h5", ".hdf5"):
+                check_hdf5([path])
+                file = stack.enter_context(h5py.File(path, "r"))
+                stored = find_array(file, _choose(_arrays_of(file), dataset, path), "fiu", f"{path}: ")
+            elif path.suffix == ".npz":
+                archive = stack.enter_context(zipfile.ZipFile(path))
+                names = [name.removesuffix(".npy") for name in archive.namelist()]
+                stored = _Stream(stack.enter_context(archive.open(f"{_choose(names, dataset, path)}.npy")))
+            elif path.suffix == ".npy":
+                stored = np.load(path, mmap_mode="r", allow_pickle=False)
+            else:
+                stored = np.memmap(path, _raw_type(path, shape, dtype), "r").reshape(-1, *shape)
+            n_lead = len(stored.shape) - len(shape)
+            if stored.dtype.kind not in "fiu" or n_lead not in (1, 2) or stored.shape[n_lead:] != shape:
+                raise ValueError(
+                    f"{path} holds an array of shape {stored.shape} and type {stored.dtype}; expected real numbers of "
+                    f"shape (draw, *{shape}) or (chain, draw, *{shape})"
+                )
+            yield stored
+    except Exception as error:  # h5py, zipfile and NumPy raise errors of many kinds
+        if isinstance(error, ValueError) and str(path) in str(error):
+            raise
+        raise ValueError(f"{path} is damaged, or no file of plain numbers: {error}") from None
+
+
+# %% ../../nbs/sampling/05_foreign.ipynb #fb02b
+class _Stream:
+    """An array in .npy format that is read from its beginning to its end, such as one in a zip archive."""
+
+    def __init__(self, stream: Any):
+        readers = {(1, 0): np.lib.format.read_array_header_1_0, (2, 0): np.lib.format.read_array_header_2_0}
+        version = np.lib.format.read_magic(stream)
+        if version not in readers:
+            raise ValueError(f"version {version} of the .npy format is for arrays with named fields")
+        self.shape, is_fortran, self.dtype = readers[version](stream)
+        if is_fortran:
+            raise ValueError("the array is in Fortran order and cannot be read in pieces; save it in C order")
+        self._stream = stream
+
+    def read(self, shape: tuple[int, ...]) -> np.ndarray:
+        """The next numbers, as an array of this shape."""
+        n_bytes = self.dtype.itemsize * math.prod(shape)
+        content = self._stream.read(n_bytes)
+        if len(content) < n_bytes:
+            raise ValueError("it ends before all numbers of its array are read; it was cut short")
+        return np.frombuffer(content, self.dtype).reshape(shape)

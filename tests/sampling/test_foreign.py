@@ -2,6 +2,7 @@
 
 import io
 import pickle
+import tracemalloc
 
 import h5py
 import numpy as np
@@ -86,11 +87,50 @@ def test_blocks_are_the_chains_in_pieces(tmp_path):
     np.testing.assert_allclose(np.concatenate([block.configs for block in blocks]), np.concatenate(CONFIGS), rtol=1e-6)
     (tmp_path / "cut.dat").write_bytes(CONFIGS.tobytes()[:-1])
     (tmp_path / "cut.npy").write_bytes((tmp_path / "a.npy").read_bytes()[:-1])
-    for name, message in (("cut.dat", "479 bytes"), ("cut.npy", "damaged"), ("b.h5", "no file")):
+    np.savez(tmp_path / "fortran.npz", phi=np.asfortranarray(CONFIGS))
+    np.save(tmp_path / "one.npy", CONFIGS[0, 0])
+    messages = {
+        "cut.dat": "479 bytes",
+        "cut.npy": "damaged",
+        "b.h5": "no file",
+        "fortran.npz": "Fortran order",
+        "one.npy": r"expected real numbers of shape \(draw, ",
+    }
+    for name, message in messages.items():
         with pytest.raises((ValueError, FileNotFoundError), match=message):
             list(read_blocks([tmp_path / name], SHAPE))
     with pytest.raises(ValueError, match=r"expected real numbers of shape \(draw, \*\(3, 2\)\)"):
         list(read_blocks(paths[:1], SHAPE))
+
+
+def test_blocks_of_hdf5_files_and_archives(tmp_path):
+    np.savez_compressed(tmp_path / "a.npz", phi=CONFIGS, seed=np.arange(2))
+    np.savez(tmp_path / "b.npz", CONFIGS[0].astype(">f4"))
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("run/phi", data=CONFIGS, chunks=(1, 2, *SHAPE), compression="gzip")
+        file["run/dS"] = CONFIGS
+    cases = [(["a.npz"], "phi", 2), (["a.h5"], "run/phi", 2), (["b.npz", "b.npz"], None, 1)]
+    for names, dataset, n_chains in cases:
+        blocks = list(read_blocks([tmp_path / name for name in names], SHAPE, block_size=4, dataset=dataset))
+        assert [(block.chain, len(block.configs)) for block in blocks] == [(0, 4), (0, 1), (1, 4), (1, 1)]
+        found = np.concatenate([block.configs for block in blocks]).reshape(2, 5, *SHAPE)
+        np.testing.assert_allclose(found[:n_chains], CONFIGS[:n_chains], rtol=1e-6)
+    with pytest.raises(ValueError, match=r"2 arrays \(run/dS, run/phi\); choose one"):
+        list(read_blocks([tmp_path / "a.h5"], SHAPE))
+
+
+def test_blocks_of_a_large_file_need_little_memory(tmp_path):
+    """20 MB of configurations are read in blocks of 0.2 MB."""
+    configs = np.zeros((1, 2000, 50, 25))
+    np.savez_compressed(tmp_path / "a.npz", phi=configs)
+    with h5py.File(tmp_path / "a.h5", "w") as file:
+        file.create_dataset("phi", data=configs + 1.0)
+    for name in ("a.npz", "a.h5"):
+        tracemalloc.start()
+        n_read = sum(len(block.configs) for block in read_blocks([tmp_path / name], (50, 25), block_size=20))
+        _, peak = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+        assert n_read == 2000 and peak < 2e6, f"{name}: {peak} bytes"
 
 
 class Harmful:
@@ -122,6 +162,8 @@ def test_hostile_files_are_refused(tmp_path):
     for name, message in messages.items():
         with pytest.raises(ValueError, match=message):
             read_configs(tmp_path / "h.h5", SHAPE, dataset=name)
+    with pytest.raises(ValueError, match="declares"):
+        list(read_blocks([tmp_path / "h.h5"], SHAPE, dataset="huge"))
 
 
 def written(suffix):
@@ -152,3 +194,11 @@ def test_a_damaged_file_is_read_or_refused(tmp_path_factory, suffix, data):
         assert str(path) in str(error) or "draws" in str(error)
     else:
         assert found.shape[2:] == SHAPE
+    if suffix == ".h5":
+        return  # the same reader, after the same look by another process
+    try:
+        blocks = list(read_blocks([path], SHAPE, block_size=2))
+    except ValueError as error:
+        assert str(path) in str(error)
+    else:
+        assert all(block.configs.shape[1:] == SHAPE for block in blocks)
