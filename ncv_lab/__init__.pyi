@@ -62,6 +62,7 @@ from .fields.legs import (
 )
 from .fields.local_functions import InvariantPolynomials as InvariantPolynomials, Polynomials as Polynomials
 from .fields.neural import NeuralSchwingerDyson as NeuralSchwingerDyson
+from .fields.component_mlp import ComponentMLP as ComponentMLP
 from .fields.odd_mlp import OddMLP as OddMLP
 from .fields.schwinger_dyson import (
     BasisField as BasisField,

@@ -164,6 +164,7 @@ TABLE = [
     ("Phi4", lambda _: ncv.Phi4(SHAPE, 0.1, [0.5, 24]), TypeError, "lam must be one real number"),
     ("Phi4", lambda _: ncv.Phi4(SHAPE, 0.1j, 0.5), TypeError, "m2 must be one real number"),
     ("ON", lambda _: ncv.ON(SHAPE, 0, 0.1, 0.5), ValueError, "n = 0 components"),
+    ("ComponentMLP", lambda _: ncv.ComponentMLP(SHAPE, 0, key=jax.random.key(0)), ValueError, "n = 0 is too small"),
     ("UnknownAction", lambda _: ncv.Ensemble.from_configs(configs(), ncv.UnknownAction(SHAPE)), ValueError,
      "gradients dS/dphi on the configurations are needed"),
     ("Scalar", lambda _: ncv.Scalar(SHAPE, (0.0, 1.0)), ValueError, "ends with 1 phi^1: it must grow on both sides"),
