@@ -137,26 +137,29 @@ _CONVENTIONS = ("ncv_lab", "quarter", "plain", "no-halves", "kappa")
 def _import(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
     from ncv_lab.sampling.ensemble import Ensemble
     from ncv_lab.sampling.foreign import read_configs
+    from ncv_lab.theory.theories import UnknownAction
 
     _check_output(arguments)
-    couplings = _couplings(arguments)
-    configs = read_configs(
-        arguments.files,
-        arguments.shape,
-        dataset=arguments.dataset,
-        dtype=arguments.dtype,
-        time_axis=arguments.time_axis,
-    )
-    theory = couplings.theory(configs[0].shape[1:])
-    ensemble = Ensemble.from_configs([couplings.scale * chain for chain in configs], theory)
+    has_gradients = bool(arguments.gradients or arguments.gradient_dataset)
+    couplings = None if has_gradients else _couplings(arguments)
+    options = {"dtype": arguments.dtype, "time_axis": arguments.time_axis}
+    configs = read_configs(arguments.files, arguments.shape, dataset=arguments.dataset, **options)
+    if couplings is None:
+        if arguments.lam is not None or arguments.m2 is not None or arguments.kappa is not None:
+            raise ValueError("give the couplings or the gradients, not both: with gradients the action is unknown")
+        files = arguments.gradients or arguments.files
+        gradients = read_configs(files, arguments.shape, dataset=arguments.gradient_dataset, **options)
+        theory = UnknownAction(configs[0].shape[1:], is_even=arguments.even)
+        ensemble = Ensemble.from_configs(configs, theory, gradients=gradients)
+        of_action = {"even": arguments.even}
+    else:
+        theory = couplings.theory(configs[0].shape[1:])
+        ensemble = Ensemble.from_configs([couplings.scale * chain for chain in configs], theory)
+        of_action = {**_attributes(theory, "m2", "lam"), "scale": couplings.scale}
     ensemble.save(arguments.output)
     say(f"{ensemble}\nwritten to {arguments.output}")
-    return {
-        "output": arguments.output,
-        **_attributes(theory, "m2", "lam"),
-        "scale": couplings.scale,
-        **_attributes(ensemble, "shape", "n_configs", "n_chains", "n_draws", "warnings"),
-    }
+    names = ("shape", "n_configs", "n_chains", "n_draws", "warnings")
+    return {"output": arguments.output, **of_action, **_attributes(ensemble, *names)}
 
 
 def _couplings(arguments: argparse.Namespace):
@@ -168,6 +171,8 @@ def _couplings(arguments: argparse.Namespace):
     if first is None:
         name = "--kappa" if is_kappa else "--m2"
         raise ValueError(f"the convention {arguments.convention} needs {name}")
+    if arguments.lam is None:
+        raise ValueError(f"the convention {arguments.convention} needs --lam (or give --gradients, without an action)")
     if is_kappa:
         return conventions.from_kappa(first, arguments.lam, len(arguments.shape))
     if arguments.convention == "ncv_lab":
@@ -496,7 +501,12 @@ def _add_import(command: argparse.ArgumentParser) -> None:
     command.add_argument("--convention", choices=_CONVENTIONS, default="ncv_lab", help="of the action (default: ours)")
     command.add_argument("--m2", type=float, help="the bare mass squared of the convention")
     command.add_argument("--kappa", type=float, help="the hopping parameter, with --convention kappa")
-    command.add_argument("--lam", type=float, required=True, help="the coupling of the convention")
+    command.add_argument("--lam", type=float, help="the coupling of the convention")
+    command.add_argument(
+        "--gradients", nargs="+", type=Path, metavar="FILE", help="in place of an action: files with dS/dphi"
+    )
+    command.add_argument("--gradient-dataset", help="the name of the array of gradients in an .npz or HDF5 file")
+    command.add_argument("--even", action="store_true", help="with gradients: S[-phi] = S[phi]")
     command.add_argument("--dataset", help="the name of the array in an .npz or HDF5 file")
     command.add_argument("--dtype", default="<f8", help="of a raw file (default <f8: float64, little endian)")
     command.add_argument("--time-axis", type=int, default=0, help="the axis that is time in the files (default 0)")
@@ -598,7 +608,7 @@ class Command(NamedTuple):
 
 COMMANDS = {
     "sample": Command(_sample, _add_sample, "sample phi^4, or an action of your own, by Hybrid Monte Carlo"),
-    "import": Command(_import, _add_import, "bring configurations of phi^4 from files of another program"),
+    "import": Command(_import, _add_import, "bring configurations from files of another program"),
     "fit": Command(_fit, _add_fit, "fit a control variate to an observable on the first part of an ensemble"),
     "estimate": Command(_estimate, _add_estimate, "estimate an observable, raw or improved by a control variate"),
     "mass": Command(_mass, _add_mass, "fit a mass to the raw and to the improved correlator"),

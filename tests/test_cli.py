@@ -78,6 +78,25 @@ def test_import_needs_the_couplings_of_its_convention(tmp_path, capsys):
     words = ["import", "a.npy", "--shape", "4x4", "--convention", "kappa", "--lam", 1.0]
     assert run(*words, "--output", tmp_path / "ours.h5") == 2
     assert "the convention kappa needs --kappa" in capsys.readouterr().err
+    assert run("import", "a.npy", "--shape", "4x4", "--m2", 0.1, "--output", tmp_path / "ours.h5") == 2
+    assert "the convention ncv_lab needs --lam" in capsys.readouterr().err
+
+
+def test_import_brings_gradients_in_place_of_an_action(tmp_path, folder, document, capsys):
+    ensemble = load_ensemble(folder / "run.h5")
+    gradients = np.asarray(jax.vmap(ensemble.theory.gradient)(ensemble.flat)).reshape(ensemble.configs.shape)
+    np.savez(tmp_path / "theirs.npz", phi=ensemble.configs, dS=gradients)
+    words = ["import", tmp_path / "theirs.npz", "--shape", "8x4", "--dataset", "phi", "--gradient-dataset", "dS"]
+    found = document(*words, "--even", "--output", tmp_path / "ours.h5")
+    assert found["even"] and not found["warnings"]
+    words_of_estimate = ["--t", "0,4", "--family", "linear"]
+    ours, theirs = (
+        document("estimate", "--ensemble", path, *words_of_estimate)["value"]
+        for path in (tmp_path / "ours.h5", folder / "run.h5")
+    )
+    np.testing.assert_allclose(ours, theirs, rtol=1e-10)
+    assert run(*words, "--lam", 1.0, "--output", tmp_path / "more.h5") == 2
+    assert "the couplings or the gradients, not both" in capsys.readouterr().err
 
 
 def test_sample_repeats_with_its_seed(tmp_path, folder, document):
