@@ -20,6 +20,12 @@ from ..theory.observables import Observable
 from ..theory.theories import UnknownAction
 
 # %% ../../nbs/sampling/01_autocorrelation.ipynb #4b575ae6
+def _of_size_one(array: np.ndarray) -> np.ndarray:
+    """`array` times the power of two that brings its largest number near 1, so that its square does not overflow."""
+    _, exponent = np.frexp(np.nanmax(abs(array)))
+    return np.ldexp(array, -exponent)
+
+
 def autocorrelation(series, *, missing: bool = False) -> np.ndarray:
     """The autocorrelation function rho(t) of a series, averaged over its chains, which share one mean.
 
@@ -40,6 +46,7 @@ def autocorrelation(series, *, missing: bool = False) -> np.ndarray:
     holes = np.isnan(array) if missing else np.zeros(array.shape, dtype=bool)
     if array.ndim != 2 or not array.size or holes.all() or not np.isfinite(array[~holes]).all():
         raise ValueError(f"a series has shape (chain, draw) and finite entries, got shape {np.shape(series)}")
+    array = _of_size_one(array)
     if holes.any():
         return _autocorrelation_of_pairs(array, ~holes)
     n_draws = array.shape[1]
@@ -179,6 +186,7 @@ def drift(series: np.ndarray) -> float:
     It is 0 for chains of less than 8 draws, which are too short to tell, and for a series of identical numbers. NaN
     marks draws that are missing.
     """
+    series = _of_size_one(series)
     if np.isnan(series).any():
         return _drift_of_uneven(series)
     n_chains, n_draws = series.shape

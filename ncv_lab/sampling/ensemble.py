@@ -21,7 +21,6 @@ import numpy as np
 
 from .autocorrelation import SlowModes, drift, tau_int
 from ..theory.action import FunctionTheory, Phi4, Theory, warn_of_axes
-from ..theory.observables import measure
 from ..theory.theories import UnknownAction
 from ..utils.batching import map_cores
 from ..utils.checks import check_configs, shape_in_words
@@ -432,15 +431,23 @@ class Ensemble:
         return self.places.on_grid(numbers)
 
     @cached_property
-    def _slow_series(self) -> dict[str, np.ndarray]:
-        """The history (chain, draw) of each of the `SlowModes`, by its symbol."""
+    def _slow_numbers(self) -> dict[str, np.ndarray]:
+        """The `SlowModes` of the configurations by their symbols, each (n_configs,)."""
         modes = SlowModes(self.theory)
-        values = self.in_chains(measure(modes, self.flat, self.theory))
-        return {label: values[..., i] for i, label in enumerate(modes.labels(self.shape))}
+        return dict(zip(modes.labels(self.shape), map_cores(modes, self.flat).T, strict=True))
+
+    @property
+    def _slow_series(self) -> dict[str, np.ndarray]:
+        """The history (chain, draw) of each of the `SlowModes` that are finite, by its symbol."""
+        numbers = self._slow_numbers.items()
+        return {label: self.in_chains(column) for label, column in numbers if np.isfinite(column).all()}
 
     @cached_property
     def slow_modes(self) -> dict[str, tuple[float, float]]:
-        """tau_int and its error, in draws, of M, M^2, the lowest momentum and the action density (see `SlowModes`)."""
+        """tau_int and its error, in draws, of M, M^2, the lowest momentum and the action density (see `SlowModes`).
+
+        What is not finite on some configuration has none.
+        """
         return {label: tau_int(series, missing=not self.is_even) for label, series in self._slow_series.items()}
 
     @cached_property
@@ -453,8 +460,16 @@ class Ensemble:
                 f"all {self.n_configs} configurations are the same: no error can be measured on them; were they "
                 "written or read from one place?"
             )
+        infinite = [label for label, column in self._slow_numbers.items() if not np.isfinite(column).all()]
+        if infinite:
+            found.append(
+                f"{', '.join(infinite)}: not finite on these configurations, whose largest number is "
+                f"{abs(self.configs).max():.3g}, while float64 ends at 1.8e308; look at their unit, or at the file "
+                "that they were read from"
+            )
+        series = self._slow_series
         for label, (tau, error) in self.slow_modes.items():
-            found += _faults(label, self._slow_series[label], tau, error)
+            found += _faults(label, series[label], tau, error)
         if self.gradients is not None:
             found += _gradient_faults(self)
         return tuple(found)
@@ -661,7 +676,8 @@ class Ensemble:
             trajectories = "1 trajectory" if self.thin == 1 else f"{self.thin} trajectories"
             lines.append(f"  thin            {trajectories} from draw to draw; {self.wall_time or 0.0:.1f} s in all")
         modes = [self._mode_in_words(label) for label in self.slow_modes]
-        lines.append(f"  tau_int         {', '.join(modes)} draws")
+        if modes:
+            lines.append(f"  tau_int         {', '.join(modes)} draws")
         lines += [f"  WARNING         {text}" for text in self.warnings]
         return "\n".join(lines)
 

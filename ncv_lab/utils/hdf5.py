@@ -114,7 +114,9 @@ def check_hdf5(paths: Sequence[str | os.PathLike]) -> None:
                 if block != _seal(stream):
                     raise ValueError(
                         f"{path} is not a complete HDF5 file (its checksum is not that of its content); was it cut "
-                        "short? Restore it from a copy"
+                        "short? Restore it from a copy. If you edited it on purpose, read its dataset 'configs' with "
+                        "h5py and save a new ensemble: "
+                        "ncv_lab.Ensemble.from_configs(configs, theory).save(path)"
                     )
             else:
                 without.append(Path(path))

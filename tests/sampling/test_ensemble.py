@@ -140,6 +140,17 @@ def test_the_summary_is_one_screen():
     assert "M^2" in text and len(text.splitlines()) < 12
 
 
+def test_enormous_numbers_are_summarised():
+    "The action of numbers of size 1e150 does not fit into float64; where they come from is told by their size."
+    configs = np.random.default_rng(0).normal(size=(4, 25, *THEORY.shape))
+    with pytest.warns(UserWarning, match=r"S/V: not finite on these .* largest number is [34]\.\d+e\+150"):
+        enormous = Ensemble.from_configs(1e150 * configs, THEORY)
+    assert "WARNING         S/V: not finite" in repr(enormous)
+    ordinary = Ensemble.from_configs(configs, THEORY).slow_modes
+    for label in ("M", "M^2", "|phi_k|^2"):
+        np.testing.assert_allclose(enormous.slow_modes[label], ordinary[label], rtol=1e-10)
+
+
 def test_configs_of_jax_are_welcome():
     assert Ensemble.from_configs(jax.numpy.ones((2, 4, 3)), THEORY).n_configs == 2
 

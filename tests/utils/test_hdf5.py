@@ -37,6 +37,15 @@ def test_any_changed_byte_is_found(whole, tmp_path):
             ncv.load_ensemble(path)
 
 
+def test_an_edited_file_says_how_the_change_is_kept(whole, tmp_path):
+    path = tmp_path / "run.h5"
+    path.write_bytes(whole)
+    with h5py.File(path, "r+") as file:
+        file["configs"][0, 0, 0, 0] = 3.0
+    with pytest.raises(ValueError, match="If you edited it on purpose, read its dataset 'configs' with h5py"):
+        ncv.load_ensemble(path)
+
+
 def test_any_cut_is_found(whole, tmp_path):
     path = tmp_path / "run.h5"
     for length in (0, 5, 511, 512, 3000, len(whole) - 1):
