@@ -18,11 +18,13 @@ from ncv_lab.analysis.errors import (
     deviations,
     format_error,
     jackknife,
+    joints_per_draw,
     kept,
     leave_one_out,
     mean_covariance,
     mean_errors,
     scaled_covariance,
+    stretched,
     to_obs,
 )
 from ..fitting.result import Fit
@@ -129,11 +131,15 @@ class Average:
         return total[0] if len(total) == 1 else total
 
     def leave_one_out(self) -> np.ndarray:
-        """The means (B, n) without each of B blocks, for the jackknife of any function of them."""
+        """The means (B, n) without each of B blocks, for the jackknife of any function of them.
+
+        Their deviations are `stretched`, so that the errors make up for the finite length of the blocks.
+        """
         if self.replicates is not None:
             return self.replicates
         samples = columns(self.fluctuations)
-        return leave_one_out(samples, blocks(samples))
+        block = blocks(samples)
+        return stretched(leave_one_out(samples, block), samples, joints_per_draw(block))
 
     def covariance(self) -> np.ndarray:
         """The covariance matrix (n, n) of the means; its diagonal is `error` squared."""

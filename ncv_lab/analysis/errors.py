@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['kept', 'deviations', 'to_obs', 'Errors', 'wolff_window', 'gamma_errors', 'slowest_tau', 'blocks', 'leave_one_out',
-           'jackknife', 'jackknife_errors', 'mean_errors', 'tail_uncertainty', 'mean_covariance', 'scaled_covariance',
-           'format_error']
+           'jackknife', 'joints_per_draw', 'tau_of_long_blocks', 'stretched', 'jackknife_errors', 'mean_errors',
+           'tail_uncertainty', 'mean_covariance', 'scaled_covariance', 'format_error']
 
 # %% ../../nbs/analysis/01_errors.ipynb #2a715c58
 import math
@@ -253,17 +253,60 @@ def jackknife(replicates: np.ndarray) -> np.ndarray:
     return np.sqrt((len(replicates) - 1) * np.var(replicates, axis=0))
 
 
-def jackknife_errors(samples: np.ndarray, replicates: np.ndarray | None = None) -> Errors:
-    """Errors of the means of `samples` (chain, draw, n), from their `replicates` (B, n) without each block."""
+def joints_per_draw(block: np.ndarray) -> float:
+    """How often two blocks meet in a chain, for each draw; `block` (chain, draw) holds the numbers of the blocks."""
+    return np.count_nonzero(np.diff(block, axis=1)) / block.size
+
+
+def tau_of_long_blocks(tau_of_blocks: np.ndarray, joints: float) -> np.ndarray:
+    """The tau_int of which finite blocks show tau_int - joints * (tau_int^2 - 1/4), as they do if rho(t) = a^t.
+
+    Args:
+        tau_of_blocks: what the blocks show, (n,).
+        joints: how often two blocks meet in a chain, for each draw.
+
+    Returns:
+        tau_int, (n,), at most twice `tau_of_blocks`, as blocks shorter than 4 tau_int say no more about it.
+    """
+    seen = np.maximum(tau_of_blocks - joints / 4, tau_of_blocks / 2)
+    return 2 * seen / (1 + np.sqrt(np.maximum(1 - 4 * joints * seen, 0)))
+
+
+def _tau_of_replicates(replicates: np.ndarray, samples: np.ndarray) -> np.ndarray:
+    """The tau_int (n,) that the spread of `replicates` (B, n) shows; 1/2 for numbers without a variance."""
     deviation = deviations(samples)
-    n_configs = kept(samples).sum()
-    if replicates is None:
-        replicates = leave_one_out(deviation, blocks(samples))
     variance = np.nanmean(deviation**2, axis=(0, 1))
-    error = jackknife(replicates)
-    relative = 1 / math.sqrt(2 * (len(replicates) - 1))
     positive = np.where(variance > 0, variance, 1)
-    tau = np.where(variance > 0, n_configs * error**2 / (2 * positive), 0.5)
+    return np.where(variance > 0, kept(samples).sum() * jackknife(replicates) ** 2 / (2 * positive), 0.5)
+
+
+def stretched(replicates: np.ndarray, samples: np.ndarray, joints: float) -> np.ndarray:
+    """`replicates` (B, n) of the means of `samples` with deviations that make up for the finite length of the blocks.
+
+    All numbers have the same factor, so that noise which they share still cancels in a function of them.
+    """
+    tau = _tau_of_replicates(replicates, samples)
+    longer = tau_of_long_blocks(tau, joints)
+    ratio = np.divide(longer, tau, out=np.ones_like(tau), where=tau > 0)
+    mean = replicates.mean(axis=0)
+    return mean + np.sqrt(ratio.mean()) * (replicates - mean)
+
+
+def jackknife_errors(samples: np.ndarray, replicates: np.ndarray | None = None) -> Errors:
+    """Errors of the means of `samples` (chain, draw, n), from their `replicates` (B, n) without each block.
+
+    Without `replicates` they are made from `blocks`, and each error makes up for the finite length of these.
+    """
+    joints = 0.0
+    if replicates is None:
+        block = blocks(samples)
+        replicates = leave_one_out(deviations(samples), block)
+        joints = joints_per_draw(block)
+    tau_of_blocks = _tau_of_replicates(replicates, samples)
+    error = jackknife(replicates)
+    tau = np.where(error > 0, tau_of_long_blocks(tau_of_blocks, joints), tau_of_blocks)
+    error = error * np.sqrt(np.divide(tau, tau_of_blocks, out=np.ones_like(tau), where=error > 0))
+    relative = 1 / math.sqrt(2 * (len(replicates) - 1))
     return Errors(error, relative * error, tau, 2 * relative * tau, f"jackknife, {len(replicates)} blocks")
 
 # %% ../../nbs/analysis/01_errors.ipynb #08fa4c9b
@@ -280,7 +323,8 @@ def mean_errors(samples: np.ndarray, method: str = "gamma") -> Errors:
         raise ValueError(f"{n_configs} configurations are too few to estimate an error; give 10 or more")
     long_enough = kept(samples).sum(axis=1).min() >= 20
     found = gamma_errors(samples) if method == "gamma" and long_enough else jackknife_errors(samples)
-    of_tails = found.error * tail_uncertainty(samples)
+    # N correlated draws are worth N / (2 tau_int).
+    of_tails = found.error * tail_uncertainty(samples) * np.sqrt(np.maximum(2 * found.tau_int, 1))
     return found._replace(error_error=np.hypot(found.error_error, of_tails))
 
 

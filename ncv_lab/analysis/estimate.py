@@ -18,7 +18,7 @@ from scipy import stats
 
 from .averages import Estimate, columns, in_form
 from .cross_fit import ControlValues, control_values, from_fit
-from .errors import jackknife_errors, slowest_tau, tail_uncertainty
+from .errors import jackknife_errors, slowest_tau, stretched, tail_uncertainty
 from ..fields.control_variates import is_linear
 from ..fitting.data import Data, check_parts
 from ..fitting.result import Fit
@@ -258,14 +258,17 @@ def _warn_of_action(data: Data, too_far: float = 4.0) -> None:
 def _with_refits(result: Estimate, data: Data, control: Any, options: dict[str, Any]) -> Estimate:
     """`result` with errors from the jackknife that repeats the cross-fitting without each of 10 or more blocks."""
     # Whole chains, or the same draws of all chains, so that even chains stay even.
-    number = data.chain if data.n_chains >= 10 else data.draw
+    by_chains = data.n_chains >= 10
+    number = data.chain if by_chains else data.draw
     names = np.unique(number)
+    n_blocks = min(len(names), 20)
+    joints = 0.0 if by_chains else (n_blocks - 1) / len(names)
     replicates = []
-    for block in np.array_split(names, min(len(names), 20)):
+    for block in np.array_split(names, n_blocks):
         rest = data.select(~np.isin(number, block))
         found = control_values(rest, control, **options)
         replicates.append((np.asarray(rest.values) - found.values).mean(axis=0))
-    stacked = np.stack(replicates)
+    stacked = stretched(np.stack(replicates), columns(result.samples), joints)
     errors = jackknife_errors(columns(result.samples), replicates=stacked)
     numbers = in_form(result.samples, errors)
     return replace(result, method=f"{errors.method}, fits repeated", replicates=stacked, **numbers)
