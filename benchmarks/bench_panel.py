@@ -15,6 +15,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
 import ncv_lab as ncv
 from browser import Driver, open_page, voila
 from ncv_lab.panels.state import LabState, make_field, make_method
+from ncv_lab.panels.travel import to_code
 
 # The large number is a dash when a fit begins, until the first point of its curve is there.
 WATCH = """
@@ -53,10 +54,10 @@ BARS = {
 
 def main():
     results, others = {"speed without a panel": bare_speed()}, kernels()
-    with tempfile.TemporaryDirectory() as folder, voila(Path(folder)) as address, open_page(address) as page:
+    link = f"/#ncv={to_code(LabState())}"
+    with tempfile.TemporaryDirectory() as folder, voila(Path(folder)) as address, open_page(address + link) as page:
         panel = Driver(page)
         page.evaluate(WATCH)
-        panel.click("Start")
         panel.number()
         page.wait_for_timeout(2000)
         results |= rates(page, panel)

@@ -148,9 +148,9 @@ class Driver:
         return self.page.locator(f".ncv-{part}").inner_text()
 
     def wait(self, condition):
-        "Until a JavaScript condition on the `board` holds."
+        "Until there is a `board`, and a JavaScript condition on it holds."
         board = "const board = document.querySelector('.ncv-board')"
-        self.page.wait_for_function(f"(() => {{ {board}; return {condition} }})()")
+        self.page.wait_for_function(f"(() => {{ {board}; return board && ({condition}) }})()")
 
     def stage(self, name):
         self.wait(f"board.dataset.stage === '{name}'")

@@ -111,6 +111,7 @@ class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
         controls: a widget for each field of the state that can be moved, by the name of the field.
         board: the plots.
         presets: states by name.
+        sentences: what to see in each preset, by its name.
 
     Raises `TypeError` if `state` is not a `PanelState`.
     """
@@ -122,6 +123,7 @@ class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
         controls: Mapping[str, Any],
         board: Board,
         presets: Mapping[str, _StateT],
+        sentences: Mapping[str, str] | None = None,
     ):
         if not isinstance(state, PanelState):
             raise TypeError(f"a panel begins with a state such as LabState(), got {state!r}")
@@ -134,7 +136,9 @@ class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
         self._setting = False
         self.runner = Runner(work, self.show, self.fail)
         self.chosen: int | None = None  # the configuration that was clicked on
-        self.preset = choice("preset", ["choose", *presets], "Sets all controls at once: a case worth seeing.")
+        self.starts_itself = False  # as soon as it is shown, if nobody has touched it before
+        tip = "Sets all controls at once: a case worth seeing."
+        self.preset = choice("preset", ["choose", *presets], tip, sentences)
         self.code = widgets.Textarea(disabled=True, rows=14, layout=widgets.Layout(width="98%", display="none"))
         self.buttons = {name: widgets.Button(description=name, tooltip=tip) for name, tip in BUTTONS.items()}
         super().__init__(layout=widgets.Layout(width="100%", align_items="flex-start", flex_flow="row wrap"))
@@ -183,14 +187,14 @@ class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
 
     def stop(self, button=None) -> None:
         """End the work; Start goes on from there."""
-        self.live = False
+        self.live = self.starts_itself = False
         self.runner.stop()
         self.say(status="stopped", stage="stopped")
         self.renew_picture()
 
     def reset(self, button=None) -> None:
         """Forget all that was done and go back to the first state."""
-        self.live = False
+        self.live = self.starts_itself = False
         self.runner.stop()
         self.runner.last = None
         self.set_state(self.first)
@@ -221,10 +225,12 @@ class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
         self.board.download(f"{type(self).__name__}.{ending}", f"application/{kind}", export(self, update, kind))
 
     def hear(self, board: Board, message: dict, buffers: list) -> None:
-        """Act on a message of the browser: a click on the point of a configuration."""
+        """Act on a message of the browser: a click on the point of a configuration, or that the board is drawn."""
         if "point" in message:
             self.chosen = message["point"]
             self.show_again()
+        if "shown" in message and self.starts_itself:
+            self.start()
 
     def show_again(self) -> None:
         """Show the last update again, after something changed that needs no work."""
@@ -264,6 +270,7 @@ class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
         """A control was moved: read the state, and let the runner work on it if the panel is live."""
         if self._setting:
             return
+        self.starts_itself = False
         try:
             self.state = self.read()
         except (ValueError, TypeError) as error:
@@ -352,6 +359,10 @@ class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
         """Python code that does the same as the panel, with as many steps as were made until `update`."""
         raise self._not_written("code_of(update)", "returns Python code that does the same")
 
+    def link_of(self, update: _UpdateT) -> str:
+        """A code that opens the panel with this update; "" where a panel has none."""
+        return ""
+
     def words(self, update: _UpdateT) -> dict[str, Any]:
         """The whole readout of an update: what the work is doing, and the words about its result."""
         status = f"{update.stage} …" if update.stage != "finished" else "finished; move a control to go on"
@@ -393,6 +404,7 @@ def record(panel: Panel, update: Update) -> dict[str, Any]:
     return {
         "panel": type(panel).__name__,
         "state": json.loads(update.state.to_json()),
+        "link": panel.link_of(update),
         "code": panel.code_of(update),
         "versions": versions,
         "arrays": panel.arrays(update),

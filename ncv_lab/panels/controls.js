@@ -91,9 +91,15 @@ const KINDS = {
   choice(model, row, set) {
     const list = node("select", row, { className: "ncv-wide" });
     list.setAttribute("aria-label", model.get("name"));
-    for (const option of model.get("options")) node("option", list, { value: option, textContent: option });
+    const sentences = model.get("sentences");
+    for (const option of model.get("options")) node("option", list, { value: option, textContent: option, title: sentences[option] || "" });
     list.addEventListener("change", () => set(list.value));
-    return () => { list.value = model.get("value"); };
+    const see = node("span", row, { className: "ncv-see" });
+    see.setAttribute("aria-live", "polite");
+    return () => {
+      list.value = model.get("value");
+      see.textContent = sentences[list.value] || "";
+    };
   },
   tick(model, row, set) {
     const box = node("input", row, { type: "checkbox" });

@@ -6,7 +6,7 @@
 __all__ = ['KINDS', 'Control', 'select', 'integers', 'choice']
 
 # %% ../../nbs/panels/00_controls.ipynb #5e3ea268
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from importlib.resources import files
 from typing import Any
 
@@ -30,6 +30,7 @@ class Control(anywidget.AnyWidget):
         high: where it ends.
         step: from one number of such a slider to the next.
         value: the first value; by default the first option, or `low`.
+        sentences: what is said about a choice when it is made, by its name.
     """
 
     _esm = _CODE.joinpath("controls.js").read_text(encoding="utf-8")
@@ -43,6 +44,7 @@ class Control(anywidget.AnyWidget):
     step = traitlets.Float(1.0).tag(sync=True)
     value = traitlets.Any().tag(sync=True)
     disabled = traitlets.Bool(False).tag(sync=True)
+    sentences: traitlets.Dict = traitlets.Dict().tag(sync=True)
 
     def __init__(
         self,
@@ -55,6 +57,7 @@ class Control(anywidget.AnyWidget):
         high: float | int = 1,
         step: float | int = 1,
         value: Any = None,
+        sentences: Mapping[str, str] | None = None,
     ):
         if value is None:
             value = options[0] if options else low
@@ -67,6 +70,7 @@ class Control(anywidget.AnyWidget):
             max=high,
             step=step,
             value=value,
+            sentences=dict(sentences or {}),
         )
 
     def show(self, value: Any) -> None:
@@ -99,6 +103,13 @@ def integers(name: str, low: int, high: int, tooltip: str) -> Control:
     return Control("slider", name, tooltip, low=low, high=high)
 
 
-def choice(name: str, options: Iterable[str], tooltip: str) -> Control:
-    """A list of choices, which begins with the first of them."""
-    return Control("choice", name, tooltip, options=tuple(options))
+def choice(name: str, options: Iterable[str], tooltip: str, sentences: Mapping[str, str] | None = None) -> Control:
+    """A list of choices, which begins with the first of them.
+
+    Args:
+        name: what stands beside it.
+        options: the choices.
+        tooltip: what explains it.
+        sentences: what is said about a choice when it is made.
+    """
+    return Control("choice", name, tooltip, options=tuple(options), sentences=sentences)

@@ -86,10 +86,11 @@ class Plot {
     this.tip.setAttribute("role", "tooltip");
     this.canvas = node("canvas", this.figure, { tabIndex: 0 });
     this.kept = {};
-    if (spec.cloud) this.canvas.addEventListener("click", (event) => pick(this.nearest(event.offsetX, event.offsetY)));
+    if (spec.cloud) this.canvas.addEventListener("click", (event) => pick(this.nearest(event.offsetX / this.scale, event.offsetY / this.scale)));
     this.canvas.setAttribute("role", "img");
     this.cursor = null;
-    this.canvas.addEventListener("pointermove", (event) => { this.cursor = event.offsetX; redraw(); });
+    this.scale = 1;
+    this.canvas.addEventListener("pointermove", (event) => { this.cursor = event.offsetX / this.scale; redraw(); });
     this.canvas.addEventListener("pointerleave", () => { this.cursor = null; redraw(); });
     this.canvas.addEventListener("blur", () => { this.cursor = null; redraw(); });
     this.canvas.addEventListener("keydown", (event) => {
@@ -101,9 +102,10 @@ class Plot {
     });
   }
 
-  draw(data, colours, dark, style) {
-    const ratio = window.devicePixelRatio || 1;
-    [this.width, this.height] = [this.canvas.clientWidth, this.canvas.clientHeight];
+  draw(data, colours, dark, style, scale) {
+    const ratio = (window.devicePixelRatio || 1) * scale;
+    this.scale = scale;
+    [this.width, this.height] = [this.canvas.clientWidth / scale, this.canvas.clientHeight / scale];
     if (!this.width) return;
     const [w, h] = [Math.round(this.width * ratio), Math.round(this.height * ratio)];
     if (this.canvas.width !== w || this.canvas.height !== h) Object.assign(this.canvas, { width: w, height: h });
@@ -244,9 +246,9 @@ class Plot {
       : (v) => from + ((v - low) / (high - low)) * (to - from);
     const X = scale(x0, x1, left, right, spec.xlog), Y = scale(y0, y1, bottom, top, spec.ylog);
     pen.lineWidth = 1;
-    for (const [value, text] of ticks(x0, x1, spec.xlog, Math.max(2, (right - left) / 52), spec.xinteger)) {
+    for (const [value, text] of ticks(x0, x1, spec.xlog, Math.max(2, (right - left) / (spec.xinteger ? 30 : 52)), spec.xinteger)) {
       this.line(X(value), bottom, X(value), top, this.faint);
-      this.text(text, X(value), bottom + 15, "center");
+      this.text(text, Math.min(X(value), this.width - pen.measureText(text).width / 2), bottom + 15, "center");
     }
     for (const [value, text] of rows) {
       this.line(left, Y(value), right, Y(value), this.faint);
@@ -254,11 +256,11 @@ class Plot {
     }
     pen.strokeStyle = this.ink;
     pen.strokeRect(left, top, right - left, bottom - top);
-    this.text(spec.x, (left + right) / 2, this.height - 6, "center");
+    this.text(spec.x, (left + right) / 2, this.height - 6, "center", this.ink, right - left + 24);
     pen.save();
     pen.translate(13, (top + bottom) / 2);
     pen.rotate(-Math.PI / 2);
-    this.text(spec.y, 0, 0, "center");
+    this.text(spec.y, 0, 0, "center", this.ink, bottom - top + 8);
     pen.restore();
     if (!this.series.length) this.text("no data yet", (left + right) / 2, (top + bottom) / 2, "center");
     pen.save();
@@ -360,9 +362,10 @@ class Plot {
     this.pen.stroke();
   }
 
-  text(text, x, y, align, colour = this.ink) {
+  // A text that is wider than `most` is made narrower.
+  text(text, x, y, align, colour = this.ink, most = undefined) {
     Object.assign(this.pen, { fillStyle: colour, textAlign: align });
-    this.pen.fillText(text, x, y);
+    this.pen.fillText(text, x, y, most);
   }
 }
 
@@ -373,6 +376,37 @@ function unpack(frame, data) {
     found[key] = { columns: Array.from({ length: rows }, (_, i) => row(i)) };
   }
   return found;
+}
+
+// How much room there is, in four steps; see plot_widget.css.
+function room(width) {
+  return width < 420 ? "one" : width < 600 ? "two" : width < 860 ? "narrow" : "wide";
+}
+
+// A code as a link where the panel is a page of its own, and as it is elsewhere.
+function linkOf(code) {
+  if (!document.body.dataset.voila) return code;
+  history.replaceState(null, "", `#ncv=${code}`);
+  return `${location.origin}${location.pathname}#ncv=${code}`;
+}
+
+// Names and values, changed in place, so that the pointer and the keyboard can rest on them while numbers change.
+function listFacts(place, facts, formulas) {
+  const names = Object.keys(facts), shown = [...place.children].map((pair) => pair.dataset.name);
+  if (names.join() !== shown.join()) {
+    place.replaceChildren();
+    for (const name of names) {
+      const pair = node("div", place);
+      pair.dataset.name = name;
+      node("span", pair, { textContent: name });
+      node("span", pair);
+      explain(pair, formulas[name]);
+    }
+  }
+  names.forEach((name, i) => {
+    const value = place.children[i].lastChild;
+    if (value.textContent !== facts[name]) value.textContent = facts[name];
+  });
 }
 
 // Both error bars drawn to scale, one below the other.
@@ -389,31 +423,217 @@ function drawBars(place, bars) {
   }
 }
 
+// What the browser keeps for the next visit; nothing, where it is not allowed to.
+export const memory = {
+  get(name) { try { return localStorage.getItem(name); } catch { return null; } },
+  set(name, value) { try { localStorage.setItem(name, value); } catch { /* then it is forgotten */ } },
+};
+
+// A formula that is shown while the pointer rests on an element, or the keyboard has come to it.
+function explain(element, text) {
+  if (!text || element.dataset.hint === text) return;
+  Object.assign(element, { tabIndex: 0 }).dataset.hint = text;
+  element.setAttribute("aria-description", text);
+}
+
+function hints(board) {
+  const hint = node("div", board, { className: "ncv-hint", hidden: true });
+  hint.setAttribute("role", "tooltip");
+  const show = (event) => {
+    const target = event.target.closest("[data-hint]");
+    hint.hidden = !target;
+    if (!target) return;
+    hint.textContent = target.dataset.hint;
+    const place = target.getBoundingClientRect(), whole = board.getBoundingClientRect();
+    hint.style.top = `${place.bottom - whole.top + 4}px`;
+    hint.style.left = `${Math.max(0, Math.min(place.left - whole.left, whole.width - hint.offsetWidth))}px`;
+  };
+  for (const name of ["pointerover", "focusin"]) board.addEventListener(name, show);
+  for (const name of ["pointerleave", "focusout"]) board.addEventListener(name, () => { hint.hidden = true; });
+}
+
+const SIZES = [1, 1.2, 1.45];
+const CORNERS = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4"/></svg>';
+
+// Buttons of the board: the tour, a link, opening, the size of the text, full screen.
+class Tools {
+  constructor(parent, board, model, redraw) {
+    Object.assign(this, { board, model, redraw });
+    this.place = node("div", parent, { className: "ncv-tools" });
+    this.place.setAttribute("role", "toolbar");
+    const known = model.get("tools");
+    if (known.includes("tour")) {
+      this.tour = this.button("", "Six stations that show what is what", () => this.begin());
+      this.tour.classList.add("ncv-enter");
+    }
+    if (known.includes("link")) this.button("Link", "Copy a link that opens this state and this number", () => model.send({ link: true }));
+    if (known.includes("open")) {
+      this.dialog();
+      this.button("Open…", "Open a link, a saved state, or your own configurations", () => this.opened.showModal());
+    }
+    const text = this.button("A+", "Larger text, for a projector", () => this.enlarge());
+    text.setAttribute("aria-label", text.title);
+    this.button("", "Full screen", () => this.fill()).innerHTML = CORNERS;
+    this.label();
+  }
+
+  button(name, tip, act) {
+    const made = node("button", this.place, { type: "button", textContent: name, title: tip });
+    made.addEventListener("click", act);
+    return made;
+  }
+
+  get panel() { return this.board.closest(".ncv-panel") || this.board; }
+
+  begin() {
+    const kept = Number(memory.get("ncv-tour"));
+    this.model.send({ tour: String(Number.isInteger(kept) ? kept : 0) });
+  }
+
+  label() {
+    if (!this.tour) return;
+    const kept = memory.get("ncv-tour");
+    const words = { done: "Tour", null: "New here? Take the tour" };
+    this.tour.textContent = words[kept] || `Go on with the tour (${Number(kept) + 1})`;
+    this.tour.classList.toggle("ncv-first", kept === null);
+  }
+
+  size() {
+    if (this.scale === undefined) {
+      this.scale = SIZES.find((size) => String(size) === memory.get("ncv-text")) || 1;
+      this.panel.style.setProperty("--ncv-text", this.scale);
+    }
+    return this.scale;
+  }
+
+  enlarge() {
+    this.scale = SIZES[(SIZES.indexOf(this.scale) + 1) % SIZES.length];
+    memory.set("ncv-text", this.scale);
+    this.panel.style.setProperty("--ncv-text", this.scale);
+    this.redraw();
+  }
+
+  fill() {
+    if (document.fullscreenElement) document.exitFullscreen();
+    else this.panel.requestFullscreen?.();
+  }
+
+  dialog() {
+    this.opened = node("dialog", this.board, { className: "ncv-dialog" });
+    this.opened.setAttribute("aria-label", "Open");
+    const form = node("form", this.opened, { method: "dialog" });
+    const text = node("label", form, { textContent: "A link or a code that somebody gave you" });
+    const field = node("input", text, { type: "text", spellcheck: false });
+    const choose = node("label", form, {
+      textContent: "Or a file: a JSON file of this panel; or your own configurations, as Ensemble.save (.h5) or numpy.save (.npy) writes them",
+    });
+    const file = node("input", choose, { type: "file", accept: ".json,.h5,.hdf5,.npy" });
+    const row = node("div", form, { className: "ncv-tools" });
+    const open = node("button", row, { type: "submit", textContent: "Open" });
+    node("button", row, { type: "button", textContent: "Cancel" }).addEventListener("click", () => this.opened.close());
+    form.addEventListener("submit", () => {
+      if (file.files.length) this.send(file.files[0]);
+      else this.model.send({ open: field.value });
+      field.value = file.value = "";
+    });
+    file.addEventListener("change", () => open.focus());
+  }
+
+  async send(file) {
+    const size = 4_000_000, n = Math.max(1, Math.ceil(file.size / size));
+    for (let i = 0; i < n; i++) {
+      const part = await file.slice(i * size, (i + 1) * size).arrayBuffer();
+      this.model.send({ file: file.name, last: i === n - 1 }, undefined, [new DataView(part)]);
+    }
+  }
+}
+
+// The station of the tour: what it says, its question and answer, and the frame around the part that it is about.
+class Tour {
+  constructor(board, model, tools) {
+    Object.assign(this, { board, model, tools });
+    this.card = node("section", board, { className: "ncv-tour", hidden: true, tabIndex: -1 });
+    this.card.setAttribute("aria-label", "tour");
+    this.card.setAttribute("aria-live", "polite");
+    this.title = node("strong", this.card);
+    this.text = node("p", this.card);
+    this.question = node("p", this.card, { className: "ncv-question" });
+    this.answer = node("p", this.card, { className: "ncv-answer" });
+    const row = node("div", this.card, { className: "ncv-tools" });
+    const step = (name, word) => node("button", row, { type: "button", textContent: name })
+      .addEventListener("click", () => model.send({ tour: word }));
+    step("Back", "back");
+    step("Next", "next");
+    step("Skip the tour", "skip");
+    node("span", row, { className: "ncv-keys", textContent: "keys: ← → and Esc" });
+    this.keys = (event) => this.press(event);
+    document.addEventListener("keydown", this.keys, true);
+  }
+
+  press(event) {
+    const word = { ArrowRight: "next", ArrowLeft: "back", Escape: "skip" }[event.key];
+    const elsewhere = event.target.closest?.("input, select, textarea, canvas, dialog, [contenteditable=true]");
+    if (!word || this.card.hidden || elsewhere || event.ctrlKey || event.altKey || event.metaKey) return;
+    event.preventDefault();
+    event.stopPropagation();
+    this.model.send({ tour: word });
+  }
+
+  show() {
+    const now = this.model.get("tour"), open = now.title !== undefined, begins = open && this.card.hidden;
+    if (open) memory.set("ncv-tour", now.number);
+    else if (!this.card.hidden) memory.set("ncv-tour", "done");
+    this.card.hidden = !open;
+    this.board.classList.toggle("ncv-touring", open);
+    this.tools.label();
+    for (const lit of this.tools.panel.querySelectorAll(".ncv-lit")) lit.classList.remove("ncv-lit");
+    if (!open) return;
+    this.title.textContent = `${now.number + 1} of ${now.of}: ${now.title}`;
+    this.text.textContent = now.text;
+    this.question.textContent = now.question;
+    this.answer.textContent = now.answer;
+    const part = [...this.tools.panel.querySelectorAll("[data-name]")].find((other) => other.dataset.name === now.part);
+    part?.classList.add("ncv-lit");
+    part?.scrollIntoView({ block: "nearest" });
+    if (begins) this.card.focus({ preventScroll: true });
+  }
+
+  remove() { document.removeEventListener("keydown", this.keys, true); }
+}
+
 function render({ model, el }) {
   const board = node("div", el, { className: "ncv-board" });
-  node("p", board, { className: "ncv-intro", textContent: model.get("intro"), hidden: !model.get("intro") });
+  const top = node("div", board, { className: "ncv-top" });
+  node("p", top, { className: "ncv-intro", textContent: model.get("intro") });
+  const tools = new Tools(top, board, model, () => redraw());
+  const tour = new Tour(board, model, tools);
+  const alert = node("div", board, { className: "ncv-error", hidden: true });
+  alert.setAttribute("role", "alert");
   const grid = node("div", board, { className: "ncv-grid" });
   const card = node("section", grid, { className: "ncv-card" });
   card.setAttribute("aria-label", "result");
   card.dataset.name = "result";
-  const caption = node("div", card, { className: "ncv-caption" });
-  const large = node("div", card, { className: "ncv-large" });
+  const head = node("div", card, { className: "ncv-part" }), meaning = node("div", card, { className: "ncv-part ncv-meaning" });
+  const more = node("div", card, { className: "ncv-part ncv-more" });
+  const caption = node("div", head, { className: "ncv-caption" });
+  const large = node("div", head, { className: "ncv-large" });
   const number = node("span", large, { className: "ncv-number" }), plusminus = node("span", large, { className: "ncv-plusminus" });
-  const claim = node("div", card, { className: "ncv-claim" }), bars = node("div", card, { className: "ncv-bars" });
-  const note = node("div", card, { className: "ncv-note" });
-  const facts = node("div", card, { className: "ncv-facts" });
-  const status = node("div", card, { className: "ncv-status" });
+  const claim = node("div", meaning, { className: "ncv-claim" }), bars = node("div", meaning, { className: "ncv-bars" });
+  const note = node("div", meaning, { className: "ncv-note" });
+  const facts = node("div", more, { className: "ncv-facts" });
+  const status = node("div", more, { className: "ncv-status" });
   status.setAttribute("role", "status");
-  const bar = node("div", node("div", card, { className: "ncv-bar" }));
-  const alert = node("div", board, { className: "ncv-error", hidden: true });
-  alert.setAttribute("role", "alert");
+  const bar = node("div", node("div", more, { className: "ncv-bar" }));
+  hints(board);
   let plots = [], data = {}, waiting = false, frames = 0, updates = 0;
 
   function draw() {
     waiting = false;
-    const style = getComputedStyle(board), dark = isDark(board);
+    const style = getComputedStyle(board), dark = isDark(board), scale = tools.size();
+    tools.panel.classList.toggle("ncv-dark", dark);
     board.classList.toggle("ncv-dark", dark);
-    for (const plot of plots) plot.draw(data, COLOURS[dark ? "dark" : "light"], dark, style);
+    board.dataset.room = room(board.clientWidth / scale);
+    for (const plot of plots) plot.draw(data, COLOURS[dark ? "dark" : "light"], dark, style, scale);
     board.dataset.frames = ++frames;
   }
   function redraw() {
@@ -423,6 +643,7 @@ function render({ model, el }) {
     for (const plot of plots) plot.figure.remove();
     card.style.setProperty("--span", model.get("card_span"));
     card.style.setProperty("--narrow", Math.max(model.get("card_span"), 6));
+    grid.classList.toggle("ncv-strip", model.get("card_span") === 12);
     plots = model.get("plots").map((spec) => new Plot(spec, grid, redraw, pick));
     redraw();
   }
@@ -439,11 +660,7 @@ function render({ model, el }) {
     note.textContent = now.note || "";
     drawBars(bars, now.bars || []);
     claim.textContent = now.claim || "";
-    facts.replaceChildren();
-    for (const [name, value] of Object.entries(now.facts || {})) {
-      node("span", facts, { textContent: name });
-      node("span", facts, { textContent: value });
-    }
+    listFacts(facts, now.facts || {}, model.get("formulas"));
     if (status.textContent !== now.status) status.textContent = now.status || "";
     bar.style.width = `${100 * (now.progress || 0)}%`;
     board.dataset.stage = now.stage || "";
@@ -461,11 +678,15 @@ function render({ model, el }) {
     if (navigator.clipboard) navigator.clipboard.writeText(text).catch(byHand);
     else byHand();
   }
+  const showTour = () => tour.show();
+  const fragment = () => (model.get("tools").includes("open") && location.hash.startsWith("#ncv=") ? location.hash : "");
+  const follow = () => { if (fragment()) model.send({ open: fragment() }); };
   function pick(point) {
     if (point !== null) model.send({ point });
   }
   function hear(message, buffers) {
     if (message.copy !== undefined) copy(message.copy);
+    else if (message.link !== undefined) copy(linkOf(message.link));
     else save(message, buffers);
   }
   function save(message, buffers) {
@@ -480,12 +701,23 @@ function render({ model, el }) {
   model.on("change:plots", layOut);
   model.on("change:data", take);
   model.on("change:readout", say);
+  model.on("change:tour", showTour);
+  window.addEventListener("hashchange", follow);
   model.on("msg:custom", hear);
+  for (const [element, name] of [[large, "number"], [claim, "claim"], [bars, "bars"]]) explain(element, model.get("formulas")[name]);
   layOut();
   take();
   say();
-  model.send({ shown: true });
-  return () => { size.disconnect(); theme.disconnect(); model.off("msg:custom", hear); };
+  tour.show();
+  model.send({ shown: true, fragment: fragment() });
+  return () => {
+    size.disconnect();
+    theme.disconnect();
+    tour.remove();
+    window.removeEventListener("hashchange", follow);
+    model.off("msg:custom", hear);
+    model.off("change:tour", showTour);
+  };
 }
 
 export default { render };

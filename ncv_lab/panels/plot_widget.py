@@ -5,9 +5,11 @@
 # %% auto #0
 __all__ = ['COLOURS', 'FONTS', 'Series', 'Plot', 'Board', 'pack_curves', 'thinned', 'draw_series', 'mark_negative', 'draw_cloud',
            'draw_image', 'draw_plot', 'limit_log_axis', 'curves_figure', 'rows_of_twelve', 'board_figure',
-           'write_readout']
+           'write_readout', 'write_strip']
 
 # %% ../../nbs/panels/04_plot_widget.ipynb #c64da3ca
+import textwrap
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from importlib.resources import files
 from typing import Any
@@ -72,8 +74,14 @@ class Board(anywidget.AnyWidget):
 
     Args:
         plots: the plots, from left to right and from top to bottom; they share rows of twelve twelfths with the number.
-        card_span: the width of the box with the big number, in twelfths.
+        card_span: the width of the box with the big number, in twelfths; 12 is a strip above the plots.
         intro: what stands above them, in two sentences at most.
+        tools: which buttons stand there too, among "tour", "link" and "open"; one for the size of the text and one for
+            the full screen are always there.
+        formulas: what is said about the "number", the "claim", the "bars" and the facts where the pointer rests.
+
+    The browser sends messages: a `point` that was clicked on, `shown` when it has drawn the board, a step of the
+    `tour`, a wish for a `link`, a text to `open`, and a `file` part by part.
     """
 
     _esm = _CODE.joinpath("plot_widget.js").read_text(encoding="utf-8")
@@ -84,10 +92,26 @@ class Board(anywidget.AnyWidget):
     frame = traitlets.Dict().tag(sync=True)
     data = traitlets.Bytes().tag(sync=True)
     readout = traitlets.Dict().tag(sync=True)
+    tools: traitlets.List = traitlets.List().tag(sync=True)
+    formulas: traitlets.Dict = traitlets.Dict().tag(sync=True)
+    tour: traitlets.Dict = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, *plots: Plot, card_span: int = 5, intro: str = ""):
+    def __init__(
+        self,
+        *plots: Plot,
+        card_span: int = 5,
+        intro: str = "",
+        tools: tuple[str, ...] = (),
+        formulas: Mapping[str, str] | None = None,
+    ):
         self.described = plots
-        super().__init__(plots=[asdict(plot) for plot in plots], card_span=card_span, intro=intro)
+        super().__init__(
+            plots=[asdict(plot) for plot in plots],
+            card_span=card_span,
+            intro=intro,
+            tools=list(tools),
+            formulas=dict(formulas or {}),
+        )
 
     def show(self, curves: dict[str, Any], readout: dict[str, Any]) -> None:
         """Show an update.
@@ -104,6 +128,10 @@ class Board(anywidget.AnyWidget):
     def copy(self, text: str) -> None:
         """Put a text into the clipboard of the user."""
         self.send({"copy": text})
+
+    def copy_link(self, code: str) -> None:
+        """Put a link with this code into the clipboard of the user; the code alone where the panel has no page."""
+        self.send({"link": code})
 
     def download(self, name: str, kind: str, content: bytes) -> None:
         """Hand a file to the browser of the user, who finds it among the downloads.
@@ -252,19 +280,24 @@ def board_figure(board: Board, curves: dict[str, Any], readout: dict[str, Any]) 
     """A figure of all that a board shows, words and plots, each in its place."""
     rows = rows_of_twelve([board.card_span, *(plot.span for plot in board.described)])
     with style(**{"font.family": FONTS}):
-        figure = Figure(figsize=(9, 2.8 * len(rows)))
+        heights = [1.5 if spans == [12] else 2.8 for spans in rows]
+        figure = Figure(figsize=(9, sum(heights)))
+        parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
         boxes = []
-        for part, spans in zip(figure.subfigures(len(rows), 1, squeeze=False)[:, 0], rows, strict=True):
+        for part, spans in zip(parts, rows, strict=True):
             boxes += list(part.subplots(1, len(spans), width_ratios=spans, squeeze=False)[0])
-        write_readout(readout, boxes[0])
+        write_readout(readout, boxes[0], wide=board.card_span == 12)
         for plot, ax in zip(board.described, boxes[1:], strict=True):
             draw_plot(plot, curves, ax)
     return figure
 
 # %% ../../nbs/panels/04_plot_widget.ipynb #9be31c04
-def write_readout(readout: dict[str, Any], ax: Axes) -> None:
-    """Write the words of a readout on axes: caption, number, claim and facts."""
+def write_readout(readout: dict[str, Any], ax: Axes, wide: bool = False) -> None:
+    """Write the words of a readout on axes: caption, number, claim and facts; side by side if it is `wide`."""
     ax.axis("off")
+    if wide:
+        write_strip(readout, ax)
+        return
     ax.text(0, 0.98, readout.get("caption", ""), va="top", color="0.3")
     ax.text(0, 0.86, readout.get("number", ""), va="top", fontsize=30, fontweight="bold", color=COLOURS[2])
     ax.text(0.6, 0.80, readout.get("plusminus", ""), va="top", fontsize=10, color="0.3")
@@ -273,3 +306,16 @@ def write_readout(readout: dict[str, Any], ax: Axes) -> None:
         y = 0.46 - 0.085 * k
         ax.text(0, y, name, va="top", fontsize=8.5, color="0.4")
         ax.text(0.3, y, value, va="top", fontsize=8.5)
+
+
+def write_strip(readout: dict[str, Any], ax: Axes) -> None:
+    """Write the words of a readout from left to right: the number, what it means, and the facts."""
+    ax.text(0, 1.0, readout.get("caption", ""), va="top", fontsize=8.5, color="0.3")
+    ax.text(0, 0.8, readout.get("number", ""), va="top", fontsize=30, fontweight="bold", color=COLOURS[2])
+    ax.text(0.17, 0.6, readout.get("plusminus", ""), va="top", fontsize=10, color="0.3")
+    words = [*textwrap.wrap(readout.get("claim", ""), 46), "", *textwrap.wrap(readout.get("note", ""), 56)]
+    ax.text(0.32, 0.8, "\n".join(words), va="top", fontsize=8.5)
+    for k, (name, value) in enumerate(list(readout.get("facts", {}).items())[:8]):
+        y = 1.0 - 0.13 * k
+        ax.text(0.7, y, name, va="top", fontsize=8, color="0.4")
+        ax.text(0.81, y, value, va="top", fontsize=8)

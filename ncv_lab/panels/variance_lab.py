@@ -4,12 +4,16 @@
 
 # %% auto #0
 __all__ = ['RATES', 'PENALTIES', 'BATCHES', 'KERNELS', 'BEST', 'RATIO_PLOT', 'CLOUD_PLOT', 'NETWORK_PLOT', 'CORRELATOR_PLOT',
-           'ERROR_PLOT', 'CONFIGURATION_PLOT', 'POWERS', 'INTRO', 'time_control', 'family_control', 'lab_controls',
-           'estimate_curves', 'relative', 'correlator_curves', 'ratio_curves', 'cloud_of', 'tiles',
-           'kernels_and_output', 'network_image', 'image_of', 'number', 'ratio_in_words', 'error_ratio_in_words',
-           'plusminus', 'note', 'error_bars', 'fit_facts', 'fit_arrays', 'fit_code', 'VarianceLab']
+           'ERROR_PLOT', 'CONFIGURATION_PLOT', 'POWERS', 'INTRO', 'FORMULAS', 'TOOLS', 'LARGEST_FILE', 'OF_THE_SOURCE',
+           'NO_LINK', 'time_control', 'family_control', 'lab_controls', 'estimate_curves', 'relative',
+           'correlator_curves', 'ratio_curves', 'cloud_of', 'tiles', 'kernels_and_output', 'network_image', 'image_of',
+           'number', 'ratio_in_words', 'error_ratio_in_words', 'with_error', 'claim', 'plusminus', 'note', 'error_bars',
+           'fit_facts', 'fit_arrays', 'fit_code', 'VarianceLab']
 
 # %% ../../nbs/panels/08_variance_lab.ipynb #4813bf00
+import os
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import equinox as eqx
@@ -22,8 +26,21 @@ from ..fields.odd_mlp import OddMLP
 from .base import Panel, steps, theory_controls
 from .controls import Control, choice, integers, select
 from .plot_widget import Board, Plot, Series, thinned
-from .state import FAMILIES, LOSSES, PRESETS, SOLVED, SYMMETRIC, LabState, Script, first_fit
-from .updates import LabUpdate, lab_updates
+from ncv_lab.panels.state import (
+    FAMILIES,
+    LOSSES,
+    PRESETS,
+    SOLVED,
+    SYMMETRIC,
+    WHAT_TO_SEE,
+    LabState,
+    Script,
+    first_fit,
+)
+from .tour import FIRST, TOUR, Place
+from .travel import Opened, again, from_code, read_source, source_of, state_of, to_code
+from .updates import LabUpdate, Source, lab_updates
+from ..sampling.ensemble import Ensemble
 
 # %% ../../nbs/panels/08_variance_lab.ipynb #403994bd
 RATES = steps(1e-5, 1e-1, 4, 3e-3)
@@ -70,35 +87,35 @@ RATIO_PLOT = Plot(
         Series("train", "training half", 1, dash=True),
         Series("others", "other half", 2, marker="line"),
     ),
-    ylog=True, span=5, narrow=6,
+    ylog=True, span=4, narrow=4,
     tooltip="σ(O) / σ(O − f), the spread of single configurations, of the same weights on both halves. "
     "The faint line is the ratio over the last steps, on the configurations that they visited.",
 )
 CLOUD_PLOT = Plot(
     "Each configuration is a point", "f", "O − C", (Series("cloud", "configurations of the other half", 2),),
-    cloud=True, span=4, narrow=6,
+    cloud=True, span=4, narrow=4,
     tooltip="O − C(t) against f, both over σ(O). On the dashed line O − f is the same for all: no noise is left. "
     "The histograms show O in grey and O − f in blue. A click on a point shows its configuration.",
 )
 NETWORK_PLOT = Plot(
-    "What was learned", "t", "", (Series("network", "kernels and g"),), image=True, span=3, narrow=3,
+    "What was learned", "t", "", (Series("network", "kernels and g"),), image=True, span=4, narrow=4,
     tooltip="The first tiles are the kernels W(y) of the first layer, each over its largest weight; the last one is "
     "the vector field g on the configuration at the left.",
 )
 CORRELATOR_PLOT = Plot(
     "Correlator", "t", "C(t)",
     (Series("raw", "raw", 0, marker=True), Series("improved", "improved", 2, marker=True)),
-    ylog=True, span=3, narrow=6, xinteger=True,
+    ylog=True, span=4, narrow=4, xinteger=True,
     tooltip="C(t) = (1/L₀) Σ s̄(y₀ + t) s̄(y₀), s̄ the mean of a slice; improved: mean of O − f",
 )
 ERROR_PLOT = Plot(
     "Relative error of C(t)", "t", "error / |C(t)|",
     (Series("raw_error", "raw", 0, marker="line"), Series("improved_error", "improved", 2, marker="line")),
-    ylog=True, span=3, narrow=6, xinteger=True,
+    ylog=True, span=4, narrow=4, xinteger=True,
     tooltip="jackknife errors of the means on the other half, over C(t): the improved one where it is known",
 )
 CONFIGURATION_PLOT = Plot(
-    "Configuration φ", "t", "x", (Series("phi", "φ"),), image=True, span=3, narrow=3,
+    "Configuration φ", "t", "x", (Series("phi", "φ"),), image=True, span=4, narrow=4,
     tooltip="a configuration of the ensemble; time runs to the right, red is positive",
 )
 
@@ -238,6 +255,31 @@ def error_ratio_in_words(update: LabUpdate) -> str:
     return ratio_in_words(update.error_ratio, update.error_ratio_error)
 
 
+def with_error(value: float, error: float) -> str:
+    """A ratio with its error, such as 8.1 ± 0.3; the ratio alone where the error is unknown, 0, or a power of ten."""
+    if not (np.isfinite(value) and np.isfinite(error) and error > 0) or value >= 1e6:
+        return number(value)
+    digits = -int(np.floor(np.log10(error)))
+    if f"{error:.1e}".startswith("1"):  # one digit more
+        digits += 1
+    error = round(error, digits)
+    shown = max(digits, 0)
+    return f"{round(value, digits):,.{shown}f} ± {error:,.{shown}f}"
+
+
+def claim(update: LabUpdate) -> str:
+    """What the large number means: how much smaller the error is, and what this is worth."""
+    ratio, error = update.error_ratio, update.error_ratio_error
+    if not np.isfinite(ratio):
+        return "measuring …"
+    if ratio < 1.05:
+        return "The error is not smaller yet."
+    return (
+        f"Errors are {with_error(ratio, error)} times smaller, which is worth "
+        f"{with_error(ratio**2, 2 * ratio * error)} times the configurations."
+    )
+
+
 def plusminus(update: LabUpdate) -> str:
     """The error of the ratio of the spreads at the time of the state, in words; "" while there is none."""
     error = update.sigma_ratio_error
@@ -251,9 +293,10 @@ def note(update: LabUpdate) -> str:
         return ""
     n_times = len(update.sampled.raw.labels)
     if len(result.labels) < n_times:
+        others = [family for family in FAMILIES if family != "OddMLP"]
         return (
-            f"The network was trained for t = {update.state.t} alone, so 1 of {n_times} points is improved; "
-            "the solved families improve all."
+            f"Only 1 of {n_times} times is improved: the network was trained for t = {update.state.t}, and another "
+            f"time needs another f. {', '.join(others[:-1])} and {others[-1]} improve all times at once."
         )
     return f"One fit improves all {n_times} times at once."
 
@@ -285,6 +328,8 @@ def fit_facts(update: LabUpdate) -> dict[str, str]:
         "fitted on": f"{update.fit.n_configs} configurations",
         **update.sampled.health,
     }
+    if update.sampled.made.source:
+        facts["source"] = update.sampled.made.source
     if state.family not in SOLVED:
         facts["training"] = f"{update.curve.step[-1]:,.0f} steps, {update.speed:,.0f} a second"
     facts["time"] = f"{update.fit.wall_time:.1f} s"
@@ -316,23 +361,203 @@ def fit_code(state: LabState, update: LabUpdate | None) -> str:
 
 # %% ../../nbs/panels/08_variance_lab.ipynb #84a6a293
 INTRO = (
-    "Monte Carlo measures the correlator C(t) = ⟨O⟩ of a lattice field with a statistical error. Here a network learns "
-    "a function f of the configuration whose mean is exactly 0 and which fluctuates as O does: O − f has the same mean "
-    "as O, and a smaller error."
+    "A computer measures O on random configurations of a field, and the mean of O has an error bar. Here a network "
+    "learns, while you watch, an f with mean 0 that follows O: O − f has the same mean and a smaller error bar."
 )
+FORMULAS = {
+    "number": "σ(O) / σ(O − f): the standard deviation of O over the configurations of the other half, divided by that "
+    "of O − f. The number behind ± is its statistical error.",
+    "claim": "error(O) / error(O − f), jackknife errors of the means on the other half. Squared it is what f is worth, "
+    "because an error falls as 1 / √(number of configurations).",
+    "bars": "C(t) with its error, raw and improved. Both bars are drawn to one scale.",
+    "σ ratio": "σ(O) / σ(O − f): how much less single configurations scatter.",
+    "error ratio": "error(O) / error(O − f), with the correlations between neighbouring draws.",
+    "measured on": "All numbers here are means over this other half. The fit has not seen it, so they are honest.",
+    "fitted on": "The half that the fit has seen.",
+    "ensemble": "Whether slow modes drift, or are too correlated for the length of the chains.",
+    "τ_int": "½ + Σ ρ(k): the autocorrelation time of the slowest mode, in draws. 2 τ_int draws count as one.",
+    "training": "Steps of the optimiser, and how many it makes in a second.",
+    "time": "How long the fit has taken.",
+    "source": "The configurations are not sampled here, but come from this.",
+}
+TOOLS = ("tour", "link", "open")
+LARGEST_FILE = 400_000_000  # bytes
+OF_THE_SOURCE = ("shape", "lam", "m2")  # what configurations from elsewhere bring with them
+NO_LINK = "these configurations come from a file, and a link cannot hold them: send the file, and the script under Code"
 
 
 class VarianceLab(Panel[LabState, LabUpdate]):
     """The main panel: couplings, lattice, field and training on the left, what comes of them on the right.
 
     Display it in a notebook, or run `ncv-lab panel`. `start`, `stop` and `reset` do what the buttons do.
+
+    Args:
+        state: the state to begin with; by default a small lattice.
+        start: whether it starts by itself when it is shown; by default only where no `state` is given. Whoever touches
+            a control or a button before is not interrupted.
     """
 
-    def __init__(self, state: LabState | None = None):
+    def __init__(self, state: LabState | None = None, *, start: bool | None = None):
         self.drawn: tuple[OddMLP, np.ndarray, int, np.ndarray] | None = None  # the last network and its image
-        plots = (CLOUD_PLOT, RATIO_PLOT, CORRELATOR_PLOT, ERROR_PLOT, CONFIGURATION_PLOT, NETWORK_PLOT)
-        board = Board(*plots, card_span=3, intro=INTRO)
-        super().__init__(lab_updates, state or LabState(), lab_controls(), board, PRESETS)
+        self.source: Source | None = None  # configurations from elsewhere
+        self.place = Place()  # in the tour
+        self.arriving: list[bytes] = []  # the parts of a file
+        plots = (CLOUD_PLOT, RATIO_PLOT, NETWORK_PLOT, CORRELATOR_PLOT, ERROR_PLOT, CONFIGURATION_PLOT)
+        board = Board(*plots, card_span=12, intro=INTRO, tools=TOOLS, formulas=FORMULAS)
+        super().__init__(self.work, state or FIRST, lab_controls(), board, PRESETS, WHAT_TO_SEE)
+        self.starts_itself = state is None if start is None else start
+
+    def work(self, wanted: LabState | Opened, before: LabUpdate | None = None) -> Iterator[LabUpdate]:
+        """The updates of a state, or those that repeat what a link says."""
+        if isinstance(wanted, Opened):
+            return again(wanted)
+        return lab_updates(wanted, before, self.source)
+
+    # ---- the tour, links and files ----
+
+    def hear(self, board: Board, message: dict, buffers: list) -> None:
+        """Act on a message of the browser."""
+        if message.get("fragment"):
+            self.open_link(message["fragment"])
+        super().hear(board, message, buffers)
+        if "tour" in message:
+            self.walk(str(message["tour"]))
+        elif "link" in message:
+            self.copy_link()
+        elif "open" in message:
+            self.open_link(str(message["open"]))
+        elif "file" in message:
+            self.take_part(message, buffers)
+
+    def walk(self, step: str) -> None:
+        """Go "next" or "back" in the tour, "skip" it, or go to the station of a number; the controls follow."""
+        before = self.place
+        try:
+            self.place = before.moved(step)
+        except ValueError as error:
+            self.say(error=str(error))
+            return
+        self.board.tour = self.place.card()
+        if self.place.station is None or self.place.station == before.station:
+            return
+        state = TOUR[self.place.station].state
+        if self.runner.running and state == self.state and self.source is None:
+            return
+        self.release()
+        self.set_state(state)
+        self.start()
+
+    def link_of(self, update: LabUpdate | None) -> str:
+        """A code that opens the panel with the number of this update, or with the state alone without a number."""
+        if update is None or update.result_made is None:
+            return to_code(self.state if update is None else update.state)
+        if update.sampled is not None and update.sampled.made.source:
+            return ""
+        return to_code(update.state, update.result_made)
+
+    def copy_link(self) -> None:
+        """Put a link to what is shown into the clipboard of the browser."""
+        try:
+            code = self.link_of(self.runner.last)
+        except ValueError as error:
+            self.say(error=str(error))
+            return
+        if not code:
+            self.say(error=NO_LINK)
+            return
+        self.board.copy_link(code)
+        self.say(error="", status="the link is in the clipboard; Open… takes it")
+
+    def open_link(self, text: str) -> None:
+        """Take over a link, a code or a JSON file: the same controls, and the same number in large letters.
+
+        What cannot be opened is refused on the board, and the work goes on.
+        """
+        try:
+            opened = from_code(text)
+        except ValueError as error:
+            self.say(error=str(error))
+            return
+        self.runner.stop()
+        self.release()
+        self.set_state(opened.state)
+        self.runner.last = None
+        self.chosen = None
+        self.start()
+        if opened.made is not None:
+            self.runner.start(opened)
+
+    def take_part(self, message: dict, buffers: list) -> None:
+        """Put the parts of a file of the browser together, and open it when the last one is there."""
+        self.arriving += [bytes(buffer) for buffer in buffers]
+        if sum(len(part) for part in self.arriving) > LARGEST_FILE:
+            self.arriving = []
+            self.say(error=f"a file has {LARGEST_FILE // 10**6} MB at most here; in Python use VarianceLab().use(path)")
+        elif message.get("last"):
+            content = b"".join(self.arriving)
+            self.arriving = []
+            self.open_file(str(message["file"]), content)
+
+    def open_file(self, name: str, content: bytes) -> None:
+        """Take over a saved state, or configurations; what cannot be opened is refused on the board.
+
+        Args:
+            name: of the file: .json for a state, .h5 or .npy for configurations.
+            content: its bytes.
+        """
+        if name.lower().endswith(".json"):
+            self.open_link(content.decode(errors="replace"))
+            return
+        try:
+            source = read_source(name, content, self.state)
+            state = state_of(source, self.state)
+        except (ValueError, TypeError) as error:
+            self.say(error=str(error))
+            return
+        self.take(source, state)
+
+    def use(self, data: Ensemble | str | os.PathLike) -> None:
+        """Work on configurations of your own in place of the sampler, until Reset or a preset.
+
+        Args:
+            data: an ensemble; or the path of a file, of `Ensemble.save` (.h5) or `numpy.save` (.npy). The couplings of
+                an array are those of the controls.
+
+        Raises:
+            ValueError: for a damaged file, another theory, or too few configurations.
+        """
+        if isinstance(data, Ensemble):
+            source = source_of(data, "ensemble")
+        else:
+            source = read_source(str(data), Path(data).read_bytes(), self.state)
+        self.take(source, state_of(source, self.state))
+
+    def take(self, source: Source, state: LabState) -> None:
+        """Work on the configurations of a source; lattice and couplings cannot be moved then."""
+        self.source = source
+        self.set_state(state)
+        for name in OF_THE_SOURCE:
+            self.controls[name].disabled = True
+        self.start()
+
+    def release(self) -> None:
+        """Go back to the sampler."""
+        self.source = None
+        for name in OF_THE_SOURCE:
+            self.controls[name].disabled = False
+
+    def reset(self, button=None) -> None:
+        """Forget all that was done, and go back to the first state and to the sampler."""
+        self.release()
+        super().reset(button)
+
+    def choose(self, change: dict) -> None:
+        """Take over the preset that was chosen; it is sampled."""
+        if change["new"] in self.presets:
+            self.release()
+        super().choose(change)
+
+    # ---- what is shown ----
 
     def read(self) -> LabState:
         """The state of the controls; what a solved field does not need is greyed out."""
@@ -382,16 +607,12 @@ class VarianceLab(Panel[LabState, LabUpdate]):
 
     def readout(self, update: LabUpdate) -> dict[str, Any]:
         """The ratio on the other half, and what it is worth."""
-        claim = "measuring …"
-        if np.isfinite(update.error_ratio):
-            ratio = number(update.error_ratio)
-            claim = f"error {ratio} times smaller: worth {number(update.error_ratio**2)} times the statistics"
         return {
-            "caption": f"times less noise at t = {update.state.t}: σ(O) / σ(O − f)",
+            "caption": f"times less noise in C({update.state.t})",
             "number": number(update.sigma_ratio),
             "plusminus": plusminus(update),
-            "claim": claim,
-            "note": note(update),
+            "claim": claim(update),
+            "note": f"Beware: {self.source.faults[0]}" if self.source and self.source.faults else note(update),
             "bars": error_bars(update),
             "chosen": self.place_chosen(update),
             "facts": fit_facts(update),

@@ -5,6 +5,7 @@ import shutil
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
+import numpy as np
 import pytest
 
 from browser import ROOT, Driver, jupyterlab, open_page, voila
@@ -20,12 +21,20 @@ def address(tmp_path_factory):
 def test_a_lecture(address):
     with open_page(address) as page:
         panel = Driver(page)
+        panel.number()  # it starts by itself
+        panel.click("Reset")
+        panel.stage("ready")
         assert panel.text("claim") == "ready"
+        lattice = page.get_by_label("lattice", exact=True).last
+        lattice.fill("20x20")
+        lattice.press("Enter")
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
         empty = [panel.picture(plot) for plot in range(6)]
         panel.click("Start")
         panel.stage("fitting")
-        assert panel.number() > 0 and "times the statistics" in panel.text("claim")
+        assert panel.number() > 0
         panel.wait("Number(board.querySelector('.ncv-number').textContent) > 2")
+        assert "times the configurations" in panel.text("claim")
         panel.shot("voila-fitting")
         full = [panel.picture(plot) for plot in range(6)]
         assert all(before != after for before, after in zip(empty, full, strict=True))
@@ -34,7 +43,7 @@ def test_a_lecture(address):
         panel.wait("board.dataset.stage !== 'fitting'")
         panel.stage("fitting")
         panel.number()
-        assert panel.picture(4) != full[4], "another configuration"
+        assert panel.picture(5) != full[5], "another configuration"
         for name in ("width", "depth"):
             panel.wait("Number(board.querySelector('.ncv-number').textContent) > 2")
             panel.slide(name, "ArrowRight")
@@ -52,12 +61,12 @@ def test_a_lecture(address):
 
         panel.click("Stop")
         panel.stage("stopped")
-        before = panel.picture(4)
+        before = panel.picture(5)
         updates = panel.board.get_attribute("data-updates")
         page.locator(".ncv-plot canvas").nth(0).click(position=panel.a_point())
         panel.wait(f"Number(board.dataset.updates) > {updates}")
         page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        assert panel.picture(4) != before, "a click on a point shows its configuration"
+        assert panel.picture(5) != before, "a click on a point shows its configuration"
         page.set_viewport_size({"width": 420, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 420
         # The stage is set at once, and what was sent before it is drawn in the next frame.
@@ -65,6 +74,116 @@ def test_a_lecture(address):
         frames = panel.board.get_attribute("data-frames")
         page.wait_for_timeout(500)
         assert panel.board.get_attribute("data-frames") == frames, "nothing moves after Stop"
+        assert not page.faults
+
+
+SIZES = ((1024, 768), (1280, 720), (1440, 900), (1920, 1080))
+
+# How far down the lowest plot ends, and whether words are wider than their boxes.
+LOWEST = """() => {
+  const boxes = [...document.querySelectorAll('.ncv-plot, .ncv-card')];
+  const wide = boxes.filter((box) => box.scrollWidth > box.clientWidth + 1).map((box) => box.dataset.name);
+  return [Math.max(...boxes.map((box) => box.getBoundingClientRect().bottom)), wide];
+}"""
+
+
+def sizes_of(page, panel, name):
+    "The board ends in the last tenth of the window in every size, and nothing is cut off."
+    for width, height in SIZES:
+        page.set_viewport_size({"width": width, "height": height})
+        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+        panel.shot(f"{name}-{width}")
+        lowest, wide = page.evaluate(LOWEST)
+        assert 0.9 * height < lowest <= height and not wide, f"{width} x {height}: {lowest}, {wide}"
+        assert page.evaluate("document.documentElement.scrollWidth") <= width
+
+
+def test_a_newcomer(address):
+    with open_page(address) as page:
+        panel = Driver(page)
+        panel.wait("Number(board.querySelector('.ncv-number').textContent) > 5")  # nobody has touched anything
+        assert "times smaller, which is worth" in panel.text("claim") and "Only 1 of 5 times" in panel.text("note")
+        assert "a computer measures o" in panel.text("intro").lower()
+        sizes_of(page, panel, "first-light")
+        page.locator(".ncv-large").focus()
+        assert "σ(O) / σ(O − f)" in panel.text("hint"), "the keyboard finds the formula of the number"
+
+        panel.click("New here? Take the tour")
+        page.get_by_text("1 of 6: This is a configuration").wait_for()
+        lit = page.locator(".ncv-lit")
+        assert lit.get_attribute("data-name") == "Configuration φ"
+        panel.wait("board.querySelector('.ncv-claim').textContent.includes('not smaller yet')")
+        page.keyboard.press("ArrowRight")
+        page.get_by_text("The action S makes differences").wait_for()
+        panel.shot("tour")
+        page.keyboard.press("ArrowRight")
+        page.get_by_text("2 of 6").wait_for()
+        assert lit.get_attribute("data-name") == "Correlator"
+        page.keyboard.press("ArrowLeft")
+        page.get_by_text("1 of 6").wait_for()
+        page.get_by_role("slider", name="width", exact=True).press("ArrowRight")  # is for the slider
+        assert panel.text("tour strong").startswith("1 of 6")
+        for _ in range(6):
+            panel.click("Next")
+        page.get_by_text("4 of 6: A network learns").wait_for()
+        panel.wait("Number(board.querySelector('.ncv-number').textContent) > 5")
+        assert lit.get_attribute("data-name") == "Each configuration is a point"
+        page.reload()  # another kernel; the browser knows where we were
+        panel.click("Go on with the tour (4)")
+        page.get_by_text("4 of 6: A network learns").wait_for()
+        page.keyboard.press("Escape")
+        page.locator(".ncv-tour").wait_for(state="hidden")
+        page.get_by_role("button", name="Tour", exact=True).wait_for()
+        assert not lit.count() and not page.faults
+
+
+def test_a_state_and_configurations_travel(address, tmp_path):
+    with open_page(address) as page:
+        panel = Driver(page)
+        panel.wait("Number(board.querySelector('.ncv-number').textContent) > 5")
+        panel.click("Stop")
+        panel.stage("stopped")
+        shown = panel.text("large")
+        page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+        panel.click("Link")
+        page.wait_for_function("location.hash.startsWith('#ncv=')")
+        assert page.evaluate("navigator.clipboard.readText()") == page.url
+        page.reload()
+        panel.stage("finished")
+        assert panel.text("large") == shown
+
+        def open_file(name, content):
+            panel.click("Open…")
+            page.get_by_label("Or a file").set_input_files({"name": name, "mimeType": "", "buffer": content})
+            page.get_by_role("dialog").get_by_role("button", name="Open", exact=True).click()
+
+        page.get_by_role("combobox", name="family").select_option("linear")
+        page.get_by_text("One fit improves all 5 times").wait_for()
+        panel.stage("finished")
+        alert = page.get_by_role("alert")
+        number = panel.text("number")
+        open_file("bad.npy", b"no array")
+        page.get_by_text("bad.npy is no NumPy array").wait_for()
+        panel.click("Open…")
+        page.get_by_label("A link or a code").fill("#ncv=AAAA")
+        page.get_by_label("A link or a code").press("Enter")
+        page.get_by_text("this link cannot be opened").wait_for()
+        panel.shot("refused")
+        assert panel.text("number") == number, "nothing is lost"
+        configs = np.random.default_rng(0).normal(size=(4, 2000, 8, 8))  # 4 MB: in two parts
+        np.save(tmp_path / "mine.npy", configs)
+        open_file("mine.npy", (tmp_path / "mine.npy").read_bytes())
+        page.get_by_text("np.load('mine.npy')").wait_for()
+        panel.stage("finished")
+        assert alert.is_hidden() and panel.text("note").startswith("Beware: ")
+
+        size = "getComputedStyle(document.querySelector('.ncv-claim')).fontSize"
+        before = page.evaluate(size)
+        panel.click("Larger text, for a projector")
+        assert float(page.evaluate(size)[:-2]) == pytest.approx(1.2 * float(before[:-2]))
+        panel.click("Full screen")
+        page.wait_for_function("document.fullscreenElement?.classList.contains('ncv-panel')")
+        panel.click("Full screen")
         assert not page.faults
 
 
@@ -78,6 +197,8 @@ def test_errors_exports_and_a_dark_room(tmp_path):
         panel.click("Start")
         panel.stage("finished")
         assert panel.number() > 2
+        sizes_of(page, panel, "first-dark")
+        page.set_viewport_size({"width": 1024, "height": 768})
         page.locator(".ncv-plot canvas").nth(1).hover()
         panel.shot("voila-dark-1024")
         assert "ncv-dark" in panel.board.get_attribute("class")

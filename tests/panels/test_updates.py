@@ -5,6 +5,7 @@ import pytest
 
 import ncv_lab as ncv
 from helpers import CORR, KEY, LAB_STATE, QUICK, THEORY, compilations, ensemble, net
+from ncv_lab.panels.travel import again, from_code, to_code
 from ncv_lab.panels.updates import Curve, Shared, lab_updates, paced
 from ncv_lab.panels.variance_lab import fit_code
 
@@ -128,7 +129,7 @@ def the_code_finds(update):
 
 
 @pytest.mark.filterwarnings("ignore:the kurtosis of O - f")  # of the few configurations here
-def test_the_code_finds_the_number_again_whatever_was_moved(begun, capsys):
+def test_script_and_link_find_the_number_again_whatever_was_moved(begun, capsys):
     other = until(LAB_STATE.replace(lam=2.0), begun)
     resumed = until(LAB_STATE.replace(lam=2.0, learning_rate=3e-3), other, measured=6)
     deep = until(LAB_STATE.replace(lam=2.0, depth=2), resumed)
@@ -138,6 +139,9 @@ def test_the_code_finds_the_number_again_whatever_was_moved(begun, capsys):
     neural = until(LAB_STATE.replace(family="NeuralSchwingerDyson"), linear, measured=2)
     for update in (begun, resumed, deep, last_weights, linear, solved, neural):
         assert the_code_finds(update) == pytest.approx(update.sigma_ratio, rel=1e-9), update.state
+        *_, found = again(from_code(to_code(update.state, update.result_made)))
+        assert found.sigma_ratio == pytest.approx(update.sigma_ratio, rel=1e-9), update.state
+        assert found.error_ratio == pytest.approx(update.error_ratio, rel=1e-9) and found.stage == "finished"
 
 
 def test_learning_rate_and_penalty_go_on_with_the_same_fit(begun):
