@@ -29,7 +29,7 @@ QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo paper test coverage browser lab bench bench-panel bench-reduction book pictures front-page docs export readme lint lock clean distclean
+.PHONY: help demo paper test coverage browser lab bench bench-panel bench-reduction book pictures front-page docs export readme lint lock release-check clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -100,6 +100,9 @@ lint: $(DEV) ## ruff on notebooks, package, tests and tools
 lock: $(DEV) ## renew the lock files after a change of pyproject.toml; UPGRADE=--upgrade for the newest versions
 	$(LOCK) --all-extras --output-file requirements/dev.txt
 	$(LOCK) --constraint requirements/dev.txt --output-file requirements/core.txt
+
+release-check: $(DEV) ## build the release and use it in empty environments, one for each Python; nothing is published
+	$(BIN)/python tools/release_check.py
 
 clean: ## remove what was built
 	rm -rf build dist out *.egg-info docs/_build docs/notebooks docs/reference .pytest_cache .ruff_cache .mypy_cache .hypothesis
