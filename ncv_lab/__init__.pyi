@@ -113,6 +113,11 @@ from .analysis.export import (
 )
 from .analysis.spectrum import effective_mass as effective_mass, fit_mass as fit_mass, MassFit as MassFit
 
+# sweeps
+from .sweeps.plan import plan_sweep as plan_sweep, read_sweep as read_sweep, SweepPlan as SweepPlan
+from .sweeps.run import slurm_cluster as slurm_cluster, sweep as sweep, sweep_steps as sweep_steps
+from .sweeps.store import read_rows as read_rows, SweepStore as SweepStore
+
 # panels
 from .panels.break_even import BreakEvenPanel as BreakEvenPanel
 from .panels.mass import MassPanel as MassPanel

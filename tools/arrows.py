@@ -22,6 +22,7 @@ ORDER = [
     ["fields"],
     ["fitting"],
     ["analysis"],
+    ["sweeps"],
     ["plotting"],
     ["demo"],
     ["panels", "paper"],

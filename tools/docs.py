@@ -31,6 +31,7 @@ PARTS = {
     "fields": "Fields",
     "fitting": "Fitting",
     "analysis": "Analysis",
+    "sweeps": "Sweeps",
     "plotting": "Plotting",
     "panels": "Live panels",
     "paper": "The paper",
