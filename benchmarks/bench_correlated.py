@@ -14,7 +14,7 @@ that is printed. Two questions:
 The last lines give the tau_int of what a fit averages, the products of features and residual, and the spacing
 (6 r tau_int^2)^(1/3) which should be best according to the chapter on overfitting.
 
-    python benchmarks/bench_correlated.py [--chains 20] [--trained 4] [--seed 1]
+    python benchmarks/bench_correlated.py [--chains 20] [--trained 12] [--seed 1]
 """
 
 import argparse

@@ -117,7 +117,8 @@ def test_every_convention_is_caught_and_named(kappa_form):
         if kappa_form != convention.words.startswith("the kappa-lambda form"):
             continue
         Z, m2, lam = convention.parameters
-        other = sample(Phi4(SHAPE, m2 / Z, lam / Z**2), 2000, index, n_chains=20, thin=4, progress=False)
+        options = {"n_chains": 20, "n_thermal": 200, "thin": 4, "progress": False}
+        other = sample(Phi4(SHAPE, m2 / Z, lam / Z**2), 2000, index, **options)
         found = check(replace(other, configs=other.configs / Z**0.5), declared)
         assert not found.passed, convention
         assert convention.words in " ".join(str(found).split()), (convention, found.action.explanations, str(found))

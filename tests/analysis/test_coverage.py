@@ -61,7 +61,7 @@ def test_pulls_are_unit_normal(n_chains, n_ensembles):
 @pytest.mark.slow
 def test_pulls_of_correlated_configurations():
     """tau_int of about 10 draws; benchmarks/bench_pulls.py does it with 300 ensembles of as many draws."""
-    short = {"thin": 1, "method": ncv.HMC(trajectory_length=0.3), "n_thermal": 1000}
+    short = {"thin": 1, "method": ncv.HMC(trajectory_length=0.3), "n_thermal": 300}
     linear = ncv.OddMLP((8,), depth=0, symmetric=True)
     raw, improved, ratio = pulls(8, 0.5, 5, 800, linear, [0, 4], n_ensembles=20, sampling=short)
     check(raw)
