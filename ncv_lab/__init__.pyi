@@ -120,6 +120,7 @@ from .sweeps.store import read_rows as read_rows, SweepStore as SweepStore
 
 # panels
 from .panels.break_even import BreakEvenPanel as BreakEvenPanel
+from .panels.compare import ComparePanel as ComparePanel
 from .panels.mass import MassPanel as MassPanel
 from .panels.overfit import OverfitPanel as OverfitPanel
 from .panels.sampler import SamplerPanel as SamplerPanel

@@ -113,7 +113,7 @@ def open_page(address, *, width=1440, height=900):
         browser = playwright.chromium.launch(executable_path=chromium(), args=QUIET.split())
         page = browser.new_page(viewport={"width": width, "height": height})
         page.faults = []
-        local = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:")
+        local = ("http://127.0.0.1:", "ws://127.0.0.1:", "data:", "blob:", "file:")
         page.on("request", lambda request: None if request.url.startswith(local) else page.faults.append(request.url))
         page.on("pageerror", lambda error: page.faults.append(str(error)))
         page.set_default_timeout(60_000)

@@ -5,6 +5,7 @@ import json
 import threading
 import time
 from contextlib import contextmanager
+from pathlib import Path
 
 import equinox as eqx
 import jax
@@ -16,6 +17,7 @@ from ncv_lab.fitting.ladder import LADDER
 from ncv_lab.fitting.legs import LEGS, TOUCHING
 from ncv_lab.panels.state import LabState
 
+ROOT = Path(__file__).resolve().parent.parent
 THEORY = ncv.Phi4((6, 4), 0.3, 0.5)
 KEY = jax.random.key(2)
 CORR = ncv.Correlator().at(2)

@@ -465,6 +465,7 @@ TABLE = [
     ("VarianceLab", lambda _: ncv.VarianceLab("20x20"), TypeError, "got '20x20'"),
     ("MassPanel", lambda _: ncv.MassPanel("20x20"), TypeError, "got '20x20'"),
     ("SamplerPanel", lambda _: ncv.SamplerPanel("20x20"), TypeError, "got '20x20'"),
+    ("ComparePanel", lambda _: ncv.ComparePanel("20x20"), TypeError, "got '20x20'"),
     ("OverfitPanel", lambda _: ncv.OverfitPanel("20x20"), TypeError, "got '20x20'"),
     ("BreakEvenPanel", lambda _: ncv.BreakEvenPanel("20x20"), TypeError, "got '20x20'"),
     ("sample_steps", lambda _: next(ncv.sample_steps(theory(), 0, 0)), ValueError, "n_configs = 0"),

@@ -11,10 +11,11 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 import ncv_lab as ncv
+from ncv_lab import plotting
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "images"
 INK = {"light": "#222832", "dark": "#ced6dd"}
-COLOURS = {"light": ("#6b7280", "#d55e00", "#0072b2"), "dark": ("#9ca3af", "#f0a35e", "#56b4e9")}
+PALETTES = {"light": plotting.LIGHT, "dark": plotting.DARK}
 SHOWN = 4  # the time in the left part
 
 
@@ -33,19 +34,24 @@ def measure():
 def draw(values, mode):
     "The picture on a transparent ground, in the colours of one mode."
     raw, linear, best = values
-    grey, orange, blue = COLOURS[mode]
+    palette = PALETTES[mode]
     ink = INK[mode]
     names = ("text.color", "axes.labelcolor", "axes.edgecolor", "xtick.color", "ytick.color")
     font = {"font.family": "DejaVu Sans", "mathtext.fontset": "dejavusans", "font.size": 10}
     with plt.rc_context(dict.fromkeys(names, ink) | font | {"legend.frameon": False}):
         fig, (left, right) = plt.subplots(1, 2, figsize=(6.2, 3.0), layout="constrained")
         rows = np.arange(60)
-        left.plot(rows, 1000 * raw[:60, SHOWN], "o", color=grey, markersize=4, label="raw")
-        left.plot(rows, 1000 * best[:60, SHOWN], "o", color=blue, markersize=4, label="improved")
+        left.plot(rows, 1000 * raw[:60, SHOWN], "o", color=palette.raw, markersize=4, label="raw")
+        left.plot(rows, 1000 * best[:60, SHOWN], "o", color=palette.improved, markersize=4, label="improved")
         left.set(xlabel="configuration", ylabel=f"1000 × C({SHOWN})", title="each configuration says the same")
         left.legend(loc="upper right")
         signal = best.mean(axis=0)
-        for part, colour, label in ((raw, grey, "raw"), (linear, orange, "linear"), (best, blue, "improved legs")):
+        shown = (
+            (raw, palette.raw, "raw"),
+            (linear, palette.other, "linear"),
+            (best, palette.improved, "improved legs"),
+        )
+        for part, colour, label in shown:
             right.semilogy(part.std(axis=0) / len(part) ** 0.5 / signal, "o-", color=colour, markersize=4, label=label)
         right.set(xlabel="time t", ylabel="error / signal", title="the error at all times")
         right.set_xticks([0, 5, 10])

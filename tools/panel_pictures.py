@@ -28,7 +28,8 @@ def panels():
 def last_update(panel, steps):
     "The last update of the work of a panel, or the first one with so many training steps."
     for update in panel.runner.work(panel.state, None):
-        if update.stage == "fitting" and max(update.curve.step, default=0) >= steps:
+        curve = getattr(update, "curve", None)
+        if update.stage == "fitting" and curve is not None and max(curve.step, default=0) >= steps:
             return update
     return update
 

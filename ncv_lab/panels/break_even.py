@@ -27,7 +27,7 @@ from ncv_lab.panels.variance_lab import (
     family_control,
     fit_arrays,
     fit_code,
-    number,
+    ratio_in_words,
     time_control,
 )
 
@@ -48,7 +48,7 @@ class Times(NamedTuple):
     """The seconds to reach an `error`, `raw` and with a control variate, `improved`, and where they are equal.
 
     `break_even` is the error below which the control variate wins (NaN if it never does), `final_gain` how many times
-    faster it is for very small errors.
+    faster it is for very small errors; `break_even_error` and `final_gain_error` are the errors of both.
     """
 
     error: np.ndarray
@@ -56,6 +56,8 @@ class Times(NamedTuple):
     improved: np.ndarray
     break_even: float
     final_gain: float
+    break_even_error: float
+    final_gain_error: float
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,17 +79,23 @@ def times_to_error(update: LabUpdate, cost: float, evaluating: float) -> Times:
     state, result = update.state, update.result
     assert result is not None and result.raw is not None and update.fit is not None  # the last update has all three
     raw_error, improved_error = np.ravel(result.raw.error)[state.t], np.ravel(result.error)[state.t]
+    uncertain = np.ravel(result.raw.error_error)[state.t] / raw_error  # p and q of the formulas above
+    uncertain_ratio = update.error_ratio_error / update.error_ratio
     error = raw_error * np.logspace(1, -4, 101)
     n_raw = result.n_configs * (raw_error / error) ** 2
     n_improved = result.n_configs * (improved_error / error) ** 2
     start = update.fit.wall_time + state.n_configs * cost
     gain = result.n_configs * (cost * raw_error**2 - (cost + evaluating) * improved_error**2)
+    break_even = float((gain / start) ** 0.5) if gain > 0 else np.nan
+    final_gain = float(update.error_ratio**2 * cost / (cost + evaluating))
     return Times(
         error=error,
         raw=n_raw * cost,
         improved=start + n_improved * (cost + evaluating),
-        break_even=float((gain / start) ** 0.5) if gain > 0 else np.nan,
-        final_gain=float(update.error_ratio**2 * cost / (cost + evaluating)),
+        break_even=break_even,
+        final_gain=final_gain,
+        break_even_error=float(break_even * np.hypot(uncertain, uncertain_ratio / (final_gain - 1))),
+        final_gain_error=float(2 * uncertain_ratio * final_gain),
     )
 
 
@@ -115,7 +123,7 @@ def break_even_updates(state: BreakEvenState, before: BreakEvenUpdate | None = N
 # %% ../../nbs/panels/11_break_even.ipynb #8ab1110d
 TIMES_PLOT = Plot(
     "Time to reach an error", "error of C(t)", "seconds",
-    (Series("time_raw", "sampling more", 0), Series("time_improved", "control variate", 2)),
+    (Series("time_raw", "sampling more", "raw"), Series("time_improved", "control variate", "improved")),
     xlog=True, ylog=True, span=7,
     tooltip="raw: N · cost; improved: training half, fit, N · (cost + evaluation)",
 )
@@ -147,6 +155,9 @@ print(f"the control variate wins below a relative error of {{100 * relative:.3g}
 class BreakEvenPanel(Panel[BreakEvenState, BreakEvenUpdate]):
     """The time to reach an error, by sampling more or by a control variate, for any cost of a configuration."""
 
+    pinnable = ("time_improved",)
+    named_by = ("cost", "family")
+
     def __init__(self, state: BreakEvenState | None = None):
         cost = select("cost", steps(1e-4, 1e3, 4), "c: the seconds that one more independent configuration takes.")
         controls = {"cost": cost, **theory_controls(), "t": time_control(), "family": family_control(SOLVED)}
@@ -172,15 +183,18 @@ class BreakEvenPanel(Panel[BreakEvenState, BreakEvenUpdate]):
         if update.times is None:
             return {}
         assert update.result is not None  # times come from a result
-        t = update.state.t
-        relative = update.times.break_even / abs(np.ravel(update.result.value)[t])
-        large_number, claim = "never", "f costs more than it gains"
+        t, times = update.state.t, update.times
+        value, value_error = abs(np.ravel(update.result.value)[t]), np.ravel(update.result.error)[t]
+        relative = times.break_even / value
+        large_number, uncertain, claim = "never", "", "f costs more than it gains"
         if np.isfinite(relative):
-            large_number = f"{100 * relative:.3g} %"
-            claim = f"in the end {number(update.times.final_gain)} times faster"
+            error = relative * np.hypot(times.break_even_error / times.break_even, value_error / value)
+            large_number, uncertain = f"{100 * relative:.3g} %", f"± {100 * error:.1g}"
+            claim = f"in the end {ratio_in_words(times.final_gain, times.final_gain_error)} times faster"
         return {
             "caption": f"the control variate wins below this relative error of C({t})",
             "number": large_number,
+            "plusminus": uncertain,
             "claim": claim,
             "facts": break_even_facts(update),
             "status": "finished; move the cost",

@@ -73,10 +73,10 @@ def mass_updates(state: MassState, before: MassUpdate | None = None) -> Iterator
 MASS_PLOT = Plot(
     "Effective mass", "t", "m(t + ½)",
     (
-        Series("m_raw_fit", "raw fit", 0, band=True),
-        Series("m_raw", "raw", 0, marker=True),
-        Series("m_improved_fit", "improved fit", 2, band=True),
-        Series("m_improved", "improved", 2, marker=True),
+        Series("m_raw_fit", "raw fit", "raw", band=True),
+        Series("m_raw", "raw", "raw", marker=True),
+        Series("m_improved_fit", "improved fit", "improved", band=True),
+        Series("m_improved", "improved", "improved", marker=True),
     ),
     span=7,
     tooltip="C(t) / C(t + 1) = cosh(m (t − L₀/2)) / cosh(m (t + 1 − L₀/2)), solved for m",
@@ -109,6 +109,9 @@ def gain_in_words(update: MassUpdate) -> str:
 # %% ../../nbs/panels/09_mass.ipynb #4c5bfd8d
 class MassPanel(Panel[MassState, MassUpdate]):
     """Effective masses and correlated fits, raw and improved, with the window of the fit on a slider."""
+
+    pinnable = ("m_improved",)
+    named_by = ("lam", "family")
 
     def __init__(self, state: MassState | None = None):
         window = Control("range", "window", "The first and the last time of the fit.", high=20, value=(8, 20))

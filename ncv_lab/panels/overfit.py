@@ -41,7 +41,11 @@ OVERFIT_PRESETS = {
 HALVES_PLOT = replace(
     RATIO_PLOT,
     span=7,
-    series=(RATIO_PLOT.series[0], Series("train", "training half", 1), Series("others", "other half", 2)),
+    series=(
+        RATIO_PLOT.series[0],
+        Series("train", "training half", "trained"),
+        Series("others", "other half", "improved"),
+    ),
 )
 
 
@@ -67,6 +71,9 @@ def overfit_controls() -> dict[str, Control]:
 class OverfitPanel(Panel[LabState, LabUpdate]):
     """The ratio where a network was trained against the ratio elsewhere, for each loss and any number of
     configurations."""
+
+    pinnable = ("others",)
+    named_by = ("n_configs", "symmetric")
 
     def __init__(self, state: LabState | None = None):
         board = Board(HALVES_PLOT, replace(CORRELATOR_PLOT, span=6), replace(ERROR_PLOT, span=6))

@@ -1,12 +1,10 @@
 // The live board of a panel: plots on canvases, one big number, and a line that says what is going on. Data arrive as one
 // block of float32 with a small index; whatever their rate, the board is redrawn at most once a frame of the screen.
-// Colours have one meaning, that of ncv_lab.plotting: 0 raw, 1 where it was trained, 2 improved, 3 a third thing.
+// Colours have one meaning, that of ncv_lab.plotting, from where they come as variables of CSS such as --ncv-raw.
 
-const COLOURS = {
-  light: ["#555555", "#d55e00", "#0072b2", "#009e73"],
-  dark: ["#b8b8b8", "#ff9950", "#5ab8f0", "#2fd0a0"],
-};
-const DIVERGING = { light: ["#0b5394", "#f7f7f7", "#b02a1f"], dark: ["#5ab8f0", "#15191e", "#ff8060"] };
+const MEANINGS = ["raw", "improved", "trained", "other", "pinned", "exact", "negative", "zero", "positive"];
+const DASHES = [[7, 4], [2, 3], [8, 3, 2, 3], [12, 3], [2, 6]]; // of pinned curves
+const MARKS = "①②③④⑤";
 const MARGIN = { left: 58, right: 18, top: 8, bottom: 36 };
 
 const node = (tag, parent, options = {}) => parent.appendChild(Object.assign(document.createElement(tag), options));
@@ -15,6 +13,11 @@ function isDark(element) {
   const [r, g, b] = getComputedStyle(element).color.match(/[\d.]+/g).map(Number);
   return 0.3 * r + 0.6 * g + 0.1 * b > 128; // light text stands on a dark ground
 }
+
+// The colours of the palette by their meaning, as they are on this ground.
+const palette = (style) => Object.fromEntries(MEANINGS.map((name) => [name, style.getPropertyValue(`--ncv-${name}`).trim()]));
+
+const rgb = (hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16));
 
 export function format(value, digits = 4) {
   if (!Number.isFinite(value)) return "–";
@@ -77,7 +80,7 @@ class Plot {
     this.spec = spec;
     this.figure = node("figure", parent, { className: "ncv-plot" });
     this.figure.style.setProperty("--span", spec.span);
-    this.figure.style.setProperty("--narrow", spec.narrow || Math.max(spec.span, 6));
+    this.figure.style.setProperty("--narrow", spec.narrow || (spec.span > 7 ? spec.span : 6));
     this.figure.dataset.name = spec.title;
     this.caption = node("figcaption", this.figure);
     node("strong", this.caption, { textContent: spec.title });
@@ -114,34 +117,45 @@ class Plot {
     this.pen.clearRect(0, 0, this.width, this.height);
     Object.assign(this.pen, { font: `12px ${style.fontFamily}`, lineJoin: "round", lineCap: "butt" });
     Object.assign(this, { colours, ink: style.color, faint: dark ? "#ffffff22" : "#00000018" });
-    this.series = this.spec.series.map((series) => ({ ...series, ...data[series.key] })).filter((series) => series.columns);
+    const own = this.spec.series.map((series) => ({ ...series, ...data[series.key] }));
+    this.series = [...own.flatMap((series) => this.pinned(series, data)), ...own].filter((series) => series.columns);
     const names = this.spec.cloud ? [] : this.series.filter((series) => series.columns[0].length);
     this.legend.replaceChildren();
     for (const series of names.length > 1 || this.spec.legend ? names : []) {
       const name = this.names?.[series.key] || series.name;
-      const label = node("span", this.legend, { textContent: `${series.marker ? "●" : series.dash ? "┄" : "━"} ${name}` });
+      const label = node("span", this.legend, { textContent: `${series.mark || (series.marker ? "●" : series.dash ? "┄" : "━")} ${name}` });
       label.style.color = colours[series.colour];
     }
-    if (this.spec.image) this.drawImage(dark);
+    if (this.spec.image) this.drawImage();
     else if (this.spec.cloud) this.drawCloud();
+    else if (this.spec.heat) this.drawHeat();
     else this.drawCurves();
     this.canvas.setAttribute("aria-label", this.describe());
   }
 
+  // The pinned curves of a series: grey lines, each with dashes and a mark of its own.
+  pinned(series, data) {
+    return (this.pins || []).map((name, k) => ({
+      key: `${series.key}@${k + 1}`, name, colour: "pinned", dashes: DASHES[k % DASHES.length], mark: MARKS[k],
+      ...data[`${series.key}@${k + 1}`],
+    }));
+  }
+
   describe() {
+    if (this.spec.heat) return `${this.spec.title}. ${this.spec.tooltip}`;
     const last = this.series.filter((s) => !this.spec.image && s.columns[0].length)
       .map((s) => `${s.name}: ${format(s.columns[1].at(-1))} at ${this.spec.x} = ${format(s.columns[0].at(-1))}`);
     return `${this.spec.title}. ${last.join("; ") || (this.series.length ? this.spec.tooltip : "no data yet")}`;
   }
 
-  drawImage(dark) {
+  drawImage() {
     const image = this.series[0], { pen } = this;
     if (!image) return;
     const [rows, cols] = [image.columns.length, image.columns[0].length];
     const cell = Math.min((this.width - 8) / rows, (this.height - 8) / cols);
     const size = (value) => (Number.isFinite(value) ? Math.abs(value) : 0);
     const limit = Math.max(...image.columns.flatMap((row) => [...row].map(size)), 1e-12);
-    const [low, middle, high] = DIVERGING[dark ? "dark" : "light"].map((hex) => [1, 3, 5].map((i) => parseInt(hex.slice(i, i + 2), 16)));
+    const [low, middle, high] = ["negative", "zero", "positive"].map((name) => rgb(this.colours[name]));
     const [left, top] = [(this.width - rows * cell) / 2, (this.height - cols * cell) / 2];
     image.columns.forEach((row, i) => row.forEach((value, j) => {
       if (!Number.isFinite(value)) return;
@@ -203,7 +217,7 @@ class Plot {
     pen.setLineDash([5, 4]);
     this.line(X(-end), Y(-end), X(end), Y(end), this.ink);
     pen.setLineDash([]);
-    pen.fillStyle = colours[2];
+    pen.fillStyle = colours.improved;
     pen.globalAlpha = 0.55;
     for (const [x, y] of this.places) { pen.beginPath(); pen.arc(x, y, 2, 0, 2 * Math.PI); pen.fill(); }
     pen.globalAlpha = 1;
@@ -220,14 +234,59 @@ class Plot {
       return found.map((n) => n / Math.max(...found, 1));
     };
     const tall = (bottom - top) / 41;
-    [[O, 0, 0.55], [O.map((v, i) => v - f[i]), 2, 0.7]].forEach(([values, colour, alpha]) => {
+    [[O, "raw", 0.55], [O.map((v, i) => v - f[i]), "improved", 0.7]].forEach(([values, colour, alpha]) => {
       pen.globalAlpha = alpha;
       pen.fillStyle = colours[colour];
       heights(values).forEach((h, i) => pen.fillRect(wall + 4, Y(-end + (i / 40) * 2 * end) - tall / 2, h * (right - wall - 6), tall));
     });
     pen.globalAlpha = 1;
-    this.text("O", right - 4, top + 12, "right", colours[0]);
-    this.text("O − f", right - 4, top + 27, "right", colours[2]);
+    this.text("O", right - 4, top + 12, "right", colours.raw);
+    this.text("O − f", right - 4, top + 27, "right", colours.improved);
+  }
+
+  // A map of ratios with their numbers; the first row and the first column are the numbers on the axes.
+  drawHeat() {
+    const { pen, colours } = this, map = this.series[0], top = MARGIN.top, bottom = this.height - MARGIN.bottom;
+    if (!map) {
+      this.text("no data yet", this.width / 2, this.height / 2, "center");
+      return;
+    }
+    const across = [...map.columns].slice(1), up = [...map.columns[0]].slice(1), left = 52;
+    const wide = (this.width - left - 10) / across.length, tall = (bottom - top) / up.length;
+    const size = (ratio) => Math.log(Math.max(ratio, 1)), known = across.flatMap((column) => [...column].slice(1)).filter(Number.isFinite);
+    const most = Math.max(...known.map(size), 1e-9), low = rgb(colours.zero), high = rgb(colours.improved);
+    this.text(this.spec.x, left + (this.width - left - 10) / 2, this.height - 6, "center");
+    pen.save();
+    pen.translate(13, (top + bottom) / 2);
+    pen.rotate(-Math.PI / 2);
+    this.text(this.spec.y, 0, 0, "center");
+    pen.restore();
+    up.forEach((number, j) => this.text(format(number), left - 8, bottom - (j + 0.5) * tall + 4, "right"));
+    across.forEach((column, i) => {
+      this.text(format(column[0]), left + (i + 0.5) * wide, bottom + 15, "center");
+      up.forEach((_, j) => {
+        const ratio = column[j + 1], x = left + i * wide, y = bottom - (j + 1) * tall;
+        if (!Number.isFinite(ratio)) {
+          pen.setLineDash([3, 4]);
+          pen.lineWidth = 1;
+          pen.strokeStyle = this.faint;
+          pen.strokeRect(x + 3, y + 3, wide - 6, tall - 6);
+          pen.setLineDash([]);
+          return;
+        }
+        const part = size(ratio) / most, shade = low.map((from, k) => Math.round(from + part * (high[k] - from)));
+        pen.fillStyle = `rgb(${shade.join()})`;
+        pen.fillRect(x + 1, y + 1, wide - 2, tall - 2);
+        pen.font = `600 ${Math.max(12, Math.min(20, tall * 0.3, wide * 0.26))}px ${getComputedStyle(this.figure).fontFamily}`;
+        const bright = 0.3 * shade[0] + 0.6 * shade[1] + 0.1 * shade[2] > 140;
+        this.text(format(ratio, 3), x + wide / 2, y + tall / 2 + 6, "center", bright ? "#111111" : "#ffffff");
+        pen.font = `12px ${getComputedStyle(this.figure).fontFamily}`;
+        if (this.chosen?.[0] !== i || this.chosen?.[1] !== j) return;
+        pen.lineWidth = 3;
+        pen.strokeStyle = this.ink;
+        pen.strokeRect(x + 2.5, y + 2.5, wide - 5, tall - 5);
+      });
+    });
   }
 
   nearest(x, y) {
@@ -288,10 +347,10 @@ class Plot {
     });
   }
 
-  drawSeries({ columns: [xs, ys, errors], colour, marker, dash, bars, band, thin }, X, Y, bottom) {
+  drawSeries({ columns: [xs, ys, errors], colour, marker, dash, dashes, mark, bars, band, thin }, X, Y, bottom) {
     const { pen } = this, tint = this.colours[colour];
     Object.assign(pen, { strokeStyle: tint, fillStyle: tint, lineWidth: thin ? 1 : 2 });
-    pen.setLineDash(dash ? [6, 4] : []);
+    pen.setLineDash(dashes || (dash ? [6, 4] : []));
     if (bars) {
       const half = xs.length > 1 ? Math.max(1, (X(xs[1]) - X(xs[0])) * 0.45) : 6;
       pen.globalAlpha = 0.7;
@@ -315,6 +374,7 @@ class Plot {
     }
     pen.setLineDash([]);
     pen.globalAlpha = 1;
+    if (mark && xs.length) this.text(mark, X(xs.at(-1)) - 3, Y(ys.at(-1)) - 5, "right", this.ink);
     if (!marker && (bars || band || xs.length > 1)) return;
     xs.forEach((x, i) => {
       if (!Number.isFinite(ys[i]) || (this.spec.ylog && !(ys[i] > 0))) return;
@@ -609,6 +669,7 @@ function render({ model, el }) {
   const tour = new Tour(board, model, tools);
   const alert = node("div", board, { className: "ncv-error", hidden: true });
   alert.setAttribute("role", "alert");
+  const pins = node("div", board, { className: "ncv-pins" });
   const grid = node("div", board, { className: "ncv-grid" });
   const card = node("section", grid, { className: "ncv-card" });
   card.setAttribute("aria-label", "result");
@@ -633,7 +694,8 @@ function render({ model, el }) {
     tools.panel.classList.toggle("ncv-dark", dark);
     board.classList.toggle("ncv-dark", dark);
     board.dataset.room = room(board.clientWidth / scale);
-    for (const plot of plots) plot.draw(data, COLOURS[dark ? "dark" : "light"], dark, style, scale);
+    const colours = palette(style);
+    for (const plot of plots) plot.draw(data, colours, dark, style, scale);
     board.dataset.frames = ++frames;
   }
   function redraw() {
@@ -664,9 +726,21 @@ function render({ model, el }) {
     if (status.textContent !== now.status) status.textContent = now.status || "";
     bar.style.width = `${100 * (now.progress || 0)}%`;
     board.dataset.stage = now.stage || "";
-    for (const plot of plots) Object.assign(plot, { names: now.names, chosen: now.chosen });
+    for (const plot of plots) Object.assign(plot, { names: now.names, chosen: now.chosen, pins: now.pins });
+    showPins(now.pins || []);
     alert.textContent = now.error || "";
     alert.hidden = !now.error;
+  }
+  // One button for each pinned curve, which takes it away.
+  function showPins(names) {
+    if (pins.dataset.names === names.join("\n")) return;
+    pins.dataset.names = names.join("\n");
+    pins.replaceChildren();
+    names.forEach((name, k) => {
+      const chip = node("button", pins, { textContent: `${MARKS[k]} ${name} ✕`, title: "take this pinned curve away" });
+      chip.addEventListener("click", () => model.send({ unpin: k }));
+    });
+    redraw();
   }
   function copy(text) {
     const byHand = () => {

@@ -162,18 +162,18 @@ def walk(update: SamplerUpdate) -> Iterator[SamplerUpdate]:
 # %% ../../nbs/panels/12_sampler.ipynb #e585f806
 MODES = {"S/V": 3, "M²": 1}  # columns of the slow modes
 DELTA_H_PLOT = Plot(
-    "Energy violation", "ΔH", "probability density", (Series("dh", "ΔH", 1, bars=True),),
+    "Energy violation", "ΔH", "probability density", (Series("dh", "ΔH", "raw", bars=True),),
     span=7,
     tooltip="accepted with probability min(1, exp(−ΔH)); the mean of exp(−ΔH) is 1",
 )
 RHO_PLOT = Plot(
     "Autocorrelation", "distance in trajectories", "ρ(t)",
-    (Series("rho_S/V", "S/V", 1, marker="line"), Series("rho_M²", "M²", 2, marker="line")),
+    (Series("rho_S/V", "S/V", "other", marker="line"), Series("rho_M²", "M²", "raw", marker="line")),
     span=5,
     tooltip="ρ(t) = ⟨δA(s) δA(s + t)⟩ / ⟨δA²⟩; τ_int = ½ + Σ ρ(t)",
 )
 HISTORY_PLOT = Plot(
-    "History", "trajectory", "M", (Series("history", "M", 2),),
+    "History", "trajectory", "M", (Series("history", "M", "raw"),),
     span=4,
     tooltip="the magnetisation, the mean of φ, of the first chain",
 )

@@ -83,16 +83,16 @@ def lab_controls() -> dict[str, Control]:
 RATIO_PLOT = Plot(
     "Ratio of the spreads", "training step, or rung of the ladder", "σ raw / σ improved",
     (
-        Series("visited", "last steps", 1, thin=True),
-        Series("train", "training half", 1, dash=True),
-        Series("others", "other half", 2, marker="line"),
+        Series("visited", "last steps", "trained", thin=True),
+        Series("train", "training half", "trained", dash=True),
+        Series("others", "other half", "improved", marker="line"),
     ),
     ylog=True, span=4, narrow=4,
     tooltip="σ(O) / σ(O − f), the spread of single configurations, of the same weights on both halves. "
     "The faint line is the ratio over the last steps, on the configurations that they visited.",
 )
 CLOUD_PLOT = Plot(
-    "Each configuration is a point", "f", "O − C", (Series("cloud", "configurations of the other half", 2),),
+    "Each configuration is a point", "f", "O − C", (Series("cloud", "configurations of the other half", "improved"),),
     cloud=True, span=4, narrow=4,
     tooltip="O − C(t) against f, both over σ(O). On the dashed line O − f is the same for all: no noise is left. "
     "The histograms show O in grey and O − f in blue. A click on a point shows its configuration.",
@@ -104,13 +104,16 @@ NETWORK_PLOT = Plot(
 )
 CORRELATOR_PLOT = Plot(
     "Correlator", "t", "C(t)",
-    (Series("raw", "raw", 0, marker=True), Series("improved", "improved", 2, marker=True)),
+    (Series("raw", "raw", "raw", marker=True), Series("improved", "improved", "improved", marker=True)),
     ylog=True, span=4, narrow=4, xinteger=True,
     tooltip="C(t) = (1/L₀) Σ s̄(y₀ + t) s̄(y₀), s̄ the mean of a slice; improved: mean of O − f",
 )
 ERROR_PLOT = Plot(
     "Relative error of C(t)", "t", "error / |C(t)|",
-    (Series("raw_error", "raw", 0, marker="line"), Series("improved_error", "improved", 2, marker="line")),
+    (
+        Series("raw_error", "raw", "raw", marker="line"),
+        Series("improved_error", "improved", "improved", marker="line"),
+    ),
     ylog=True, span=4, narrow=4, xinteger=True,
     tooltip="jackknife errors of the means on the other half, over C(t): the improved one where it is known",
 )
@@ -396,6 +399,9 @@ class VarianceLab(Panel[LabState, LabUpdate]):
         start: whether it starts by itself when it is shown; by default only where no `state` is given. Whoever touches
             a control or a button before is not interrupted.
     """
+
+    pinnable = ("others", "improved_error")
+    named_by = ("lam", "width", "depth")
 
     def __init__(self, state: LabState | None = None, *, start: bool | None = None):
         self.drawn: tuple[OddMLP, np.ndarray, int, np.ndarray] | None = None  # the last network and its image

@@ -21,7 +21,7 @@ from matplotlib.ticker import MaxNLocator, NullFormatter
 
 from ..analysis.errors import format_error
 from .table2 import best_mass
-from ..plotting import COLOURS, MARKERS, style
+from ..plotting import COLOURS, FAMILIES, IMPROVED, MARKERS, OTHER, PINNED, RAW, style
 
 # %% ../../nbs/paper/03_figures.ipynb #99b830e6
 def load(path: str | PathLike) -> dict[str, Any]:
@@ -224,8 +224,8 @@ def fig3(data: dict[str, Any]) -> Figure:
 def _row_look(name: str, k: int) -> Look:
     """Open circles for raw rows, a colour and a marker for each of the others."""
     if name.startswith("raw"):
-        return {"color": "black" if name == "raw" else "0.55", "marker": "o", "markerfacecolor": "white"}
-    return {"color": COLOURS[(k - 1) % len(COLOURS)], "marker": MARKERS[(k - 1) % len(MARKERS)]}
+        return {"color": RAW if name == "raw" else PINNED, "marker": "o", "markerfacecolor": "white"}
+    return {"color": FAMILIES[(k - 1) % len(FAMILIES)], "marker": MARKERS[(k - 1) % len(MARKERS)]}
 
 # %% ../../nbs/paper/03_figures.ipynb #a2b50191
 def masses(data: dict[str, Any]) -> Figure:
@@ -237,8 +237,8 @@ def masses(data: dict[str, Any]) -> Figure:
         ax = figure.subplots()
         for y, row in enumerate(from_below):
             _draw_mass(ax, y, row)
-        ax.axvspan(best["m"] - best["m_error"], best["m"] + best["m_error"], color=COLOURS[1], alpha=0.4, linewidth=0)
-        ax.axvline(best["m"], color=COLOURS[1], linewidth=0.8, zorder=0)  # the band may be narrower than a pixel
+        ax.axvspan(best["m"] - best["m_error"], best["m"] + best["m_error"], color=OTHER, alpha=0.4, linewidth=0)
+        ax.axvline(best["m"], color=OTHER, linewidth=0.8, zorder=0)  # the band may be narrower than a pixel
         ax.set_yticks(range(len(from_below)), [row["name"] for row in from_below], fontsize=7)
         ax.tick_params(axis="y", which="minor", left=False, right=False)
         ax.set(xlabel="$m$", ylim=(-0.6, len(from_below) - 0.4))
@@ -248,7 +248,7 @@ def masses(data: dict[str, Any]) -> Figure:
 def _draw_mass(ax: Axes, y: int, row: dict[str, Any]) -> None:
     mass = best_mass(row)
     look: Look = {"capsize": 1.8, "elinewidth": 0.8}
-    ax.errorbar(mass["m"], y, xerr=mass["m_error"], fmt="s", color=COLOURS[0], **look)
+    ax.errorbar(mass["m"], y, xerr=mass["m_error"], fmt="s", color=IMPROVED, **look)
     if row["paper"]:
         _, _, m, m_error, _ = row["paper"]
         ax.errorbar(m, y - 0.28, xerr=m_error, fmt="o", color="0.5", markerfacecolor="white", **look)

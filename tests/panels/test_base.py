@@ -283,7 +283,30 @@ def test_a_saved_notebook_shows_a_picture(panel, monkeypatch):
     assert panel.runner.join(10)
     panel.stop()
     assert "data:image/png;base64," in shown[-1]
-    assert ".ncv-static { display: none; }" in Board._css, "the live panel hides the picture"
+    hides = ".jp-OutputArea:has(.ncv-board) .ncv-static { display: none; }"
+    assert hides in Board._css and hides in shown[-1], "the live panel hides the picture"
+    assert (bundle[0] if isinstance(bundle, tuple) else bundle)["text/html"] == "<span></span>"
+
+
+def test_five_curves_are_pinned_and_taken_away(panel):
+    panel.pin()
+    assert "there is no curve to pin yet" in panel.board.readout["error"]
+    panel.pinnable = ("numbers",)
+    panel.curves = lambda update: {"numbers": (np.arange(2), np.arange(2))}
+    panel.start()
+    assert panel.runner.join(10)
+    for lam in (1.0, 2.0, 3.0, 4.0, 5.0):
+        panel.controls["lam"].value = lam
+        assert panel.runner.join(10)
+        panel.buttons["Pin"].click()
+    panel.pin(name="mine")
+    assert panel.board.readout["pins"] == ["λ = 2", "λ = 3", "λ = 4", "λ = 5", "mine"], "of six the oldest one goes"
+    assert sorted(panel.board.frame) == ["numbers", *(f"numbers@{k}" for k in range(1, 6))]
+    assert [pin.state.lam for pin in panel.pins] == [2.0, 3.0, 4.0, 5.0, 5.0]
+    panel.hear(panel.board, {"unpin": 1}, [])
+    assert panel.board.readout["pins"] == ["λ = 2", "λ = 4", "λ = 5", "mine"]
+    panel.unpin()
+    assert panel.pins == [] and sorted(panel.board.frame) == ["numbers"]
 
 
 def test_the_code_goes_to_the_clipboard(panel, monkeypatch):

@@ -1,5 +1,7 @@
 """The panel of the break-even."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -13,6 +15,24 @@ def test_the_panel_can_do_what_every_panel_can():
     use_a_panel(BreakEvenPanel(STATE))
 
 
+def check_errors(update, times):
+    "Errors of the break-even and of the final gain, against numerical derivatives."
+    raw, ratio = update.result.raw, update.error_ratio
+    p, q = np.ravel(raw.error_error)[4] / np.ravel(raw.error)[4], update.error_ratio_error / ratio
+
+    def break_even(log_raw, log_ratio):
+        return (
+            times.break_even
+            * np.exp(log_raw)
+            * np.sqrt((1 - np.exp(-2 * log_ratio) / times.final_gain) / (1 - 1 / times.final_gain))
+        )
+
+    h = 1e-6
+    slopes = [(break_even(h, 0) - break_even(-h, 0)) / 2 / h, (break_even(0, h) - break_even(0, -h)) / 2 / h]
+    assert times.break_even_error == pytest.approx(np.hypot(p * slopes[0], q * slopes[1]), rel=1e-5)
+    assert times.final_gain_error == pytest.approx(2 * q * times.final_gain)
+
+
 def test_times_are_equal_at_break_even(capsys):
     panel = BreakEvenPanel(STATE)
     panel.start()
@@ -24,6 +44,8 @@ def test_times_are_equal_at_break_even(capsys):
     panel.buttons["Code"].click()
     exec(panel.code.value, {})
     assert f"relative error of {panel.board.readout['number']}" in capsys.readouterr().out
+    check_errors(update, times)
+    assert re.fullmatch(r"± \d.*", panel.board.readout["plusminus"]) and "(" in panel.board.readout["claim"]
     never = times_to_error(update, cost=0.01, evaluating=1e9)
     assert np.isnan(never.break_even), "an evaluation that takes ages never pays"
     assert never.final_gain < 1 < times.final_gain

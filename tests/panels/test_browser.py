@@ -2,13 +2,19 @@
 
 import json
 import shutil
+from base64 import b64encode
 from urllib.error import HTTPError
 from urllib.request import urlopen
 
 import numpy as np
 import pytest
+from ipywidgets import DOMWidget
 
-from browser import ROOT, Driver, jupyterlab, open_page, voila
+import ncv_lab as ncv
+from browser import ARTEFACTS, ROOT, Driver, jupyterlab, open_page, voila
+from ncv_lab import plotting
+from ncv_lab.panels.compare import MAP_PLOT, TRAINING_PLOT
+from ncv_lab.panels.plot_widget import Board
 from ncv_lab.panels.state import LabState
 
 
@@ -58,6 +64,23 @@ def test_a_lecture(address):
         assert slider.get_attribute("aria-valuetext") == "0.7"
         slider.focus()
         assert page.get_by_text("λ φₓ⁴ / 24").is_visible(), "the keyboard finds the formula"
+
+        panel.click("Pin")  # the curves of now, in grey
+        panel.wait("board.querySelectorAll('.ncv-pins button').length === 1")
+        panel.type("λ", "24")
+        panel.wait("board.dataset.stage !== 'fitting'")
+        panel.stage("fitting")
+        panel.number()
+        panel.click("Pin")
+        panel.wait("board.querySelectorAll('.ncv-pins button').length === 2")
+        first, second = page.locator(".ncv-pins button").all_inner_texts()
+        assert first.startswith("①") and "λ = 0.7, width = 5, depth = 2 ✕" in first and "λ = 24" in second
+        ratio = page.locator(".ncv-plot", has_text="Ratio of the spreads")
+        assert "λ = 0.7" in ratio.locator(".ncv-legend").inner_text()
+        panel.shot("voila-pinned")
+        page.locator(".ncv-pins button").first.click()
+        panel.wait("board.querySelectorAll('.ncv-pins button').length === 1")
+        assert "λ = 24" in page.locator(".ncv-pins").inner_text()
 
         panel.click("Stop")
         panel.stage("stopped")
@@ -187,6 +210,66 @@ def test_a_state_and_configurations_travel(address, tmp_path):
         assert not page.faults
 
 
+WITHOUT_KERNEL = """async ([code, state]) => {
+  const { default: { render } } = await import(URL.createObjectURL(new Blob([code], { type: "text/javascript" })));
+  const data = new DataView(Uint8Array.from(atob(state.data), (c) => c.charCodeAt(0)).buffer);
+  const values = { ...state, data };
+  window.sent = [];
+  document.querySelector("#board").replaceChildren();
+  const model = { get: (name) => values[name], on() {}, off() {}, send: (message) => window.sent.push(message) };
+  render({ model, el: document.querySelector("#board") });
+}"""
+
+
+def draw(page, board, curves, readout):
+    "Draw a board on a page by its script, without a kernel."
+    board.show(curves, readout)
+    ours = set(board.traits(sync=True)) - set(DOMWidget.class_traits(sync=True)) - {"data", "_esm", "_css"}
+    state = {name: getattr(board, name) for name in ours if not name.startswith("_")}
+    state["data"] = b64encode(board.data).decode()
+    page.evaluate(WITHOUT_KERNEL, [Board._esm, state])
+    page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
+
+
+READOUT = {
+    "caption": "mass from t = 8 to 20, improved", "number": "0.1947(11)", "claim": "13.2(14) times the raw precision",
+    "facts": dict.fromkeys(("raw", "improved", "measured on", "ensemble", "τ_int"), "0.1947(11), χ²/dof = 13.8/11"),
+    "status": "finished; move the window", "stage": "finished",
+}  # fmt: skip
+OVERFLOWING = """[...document.querySelectorAll('.ncv-card, .ncv-plot > canvas')].filter(
+  box => box.scrollHeight > box.clientHeight + 1 || box.scrollWidth > box.clientWidth + 1 || box.clientHeight < 110)
+  .map(box => box.className + box.scrollHeight + ' ' + box.clientHeight)"""
+
+
+def test_boards_without_a_kernel(tmp_path):
+    "The layout of every panel at three widths, the map of networks, and a click on a pinned curve."
+    (tmp_path / "page.html").write_text(f"<style>{Board._css}</style><div id='board'></div>")
+    with open_page(f"file://{tmp_path}/page.html") as page:
+        for name in ("MassPanel", "BreakEvenPanel", "OverfitPanel", "ComparePanel"):
+            panel = getattr(ncv, name)()
+            for width in (1100, 690, 390):
+                page.set_viewport_size({"width": width, "height": 768})
+                draw(page, panel.board, {}, READOUT)
+                assert page.evaluate("document.documentElement.scrollWidth") <= width, name
+                assert page.evaluate(OVERFLOWING) == [], f"{name} at {width}"
+            panel.close()
+        page.set_viewport_size({"width": 1100, "height": 768})
+        board = Board(MAP_PLOT, TRAINING_PLOT)
+        x = np.arange(6.0)
+        table = np.array([[np.nan, 1, 2], [1, 3.7, np.nan], [2, 3.6, 24.0]])
+        curves = {"ratios": table, "best": (x, 1 + x), "best@1": (x, 2 + x), "best@2": (x, 3 + x)}
+        draw(page, board, curves, READOUT | {"chosen": [1, 1], "pins": ["seed = 0", "seed = 1"]})
+        page.screenshot(path=ARTEFACTS / "map.png")
+        colour = """([x, y]) => { const canvas = document.querySelector('.ncv-plot canvas');
+          const pen = canvas.getContext('2d'), at = (part, size) => Math.round(part * size);
+          return [...pen.getImageData(at(x, canvas.width), at(y, canvas.height), 1, 1).data.slice(0, 3)]; }"""
+        improved = [int(plotting.IMPROVED[k : k + 2], 16) for k in (1, 3, 5)]
+        assert page.evaluate(colour, [0.9, 0.12]) == improved, "the largest ratio has the colour of improved results"
+        assert page.evaluate(colour, [0.3, 0.12]) == [0, 0, 0], "this network has no number yet"
+        page.get_by_role("button", name="② seed = 1 ✕").click()
+        assert page.evaluate("window.sent.at(-1)") == {"unpin": 1}
+
+
 def test_errors_exports_and_a_dark_room(tmp_path):
     with voila(tmp_path, "--dark") as address, open_page(address, width=1024, height=768) as page:
         panel = Driver(page)
@@ -246,6 +329,22 @@ def test_jupyterlab(tmp_path):
         picture = page.locator(".ncv-static").first
         assert not picture.is_visible(), "while the panel lives, its picture is hidden"
         assert not page.faults
+
+        # Opened again without the kernel that made it, here and where nobody trusts it, it shows the picture.
+        (tmp_path / "from_elsewhere.ipynb").write_text(saved.replace("# VarianceLab", "# From elsewhere"))
+        page.evaluate("jupyterapp.commands.execute('kernelmenu:shutdown')")
+        page.wait_for_function(f"!{kernel}")
+        for name in ("variance_lab", "from_elsewhere"):
+            page.goto(f"{address}/lab/tree/{name}.ipynb")
+            shown = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+            shown.locator(".ncv-static img").scroll_into_view_if_needed()
+            page.wait_for_function(f"{kernel}?.status == 'idle'")
+            assert shown.locator(".ncv-static img").is_visible(), name
+            missing = shown.get_by_text("Error displaying widget")
+            if name == "variance_lab":
+                missing.wait_for(state="attached")  # it is there, and nobody sees it
+            assert not any(one.is_visible() for one in missing.all()), name
+            panel.shot(f"jupyterlab-without-kernel-{name}")
 
 
 def test_a_class_is_served_up_to_its_limit(tmp_path):

@@ -11,8 +11,10 @@ import matplotlib.figure
 import numpy as np
 import pytest
 
+from helpers import ROOT
+from ncv_lab import plotting
+from ncv_lab.panels.controls import Control
 from ncv_lab.panels.plot_widget import (
-    COLOURS,
     Board,
     Plot,
     Series,
@@ -101,11 +103,31 @@ def test_what_is_negative_is_marked_at_the_foot_of_a_logarithmic_axis():
 
 
 def test_colours_have_one_meaning_on_screen_and_in_figures():
-    from ncv_lab import plotting
+    panels = files("ncv_lab.panels")
+    for widget in (Board, Control):
+        for ground, palette in (("", plotting.LIGHT), (".ncv-dark", plotting.DARK)):
+            (rule,) = re.findall(rf"^\.ncv-board{ground}, .*\{{(.*)\}}", widget._css, re.M)
+            assert dict(re.findall(r"--ncv-(\w+): (#\w+);", rule)) == palette._asdict()
+    script = panels.joinpath("plot_widget.js").read_text()
+    assert json.loads(re.search(r"MEANINGS = (\[.*\])", script)[1]) == list(plotting.Palette._fields)
+    tones = {*plotting.LIGHT[:5], *plotting.DARK[:5]}  # the rest may be that of letters and paper
+    for name in ("plot_widget.js", "plot_widget.css", "controls.js", "controls.css"):
+        assert not tones & set(re.findall(r"#[0-9a-f]{6}\b", panels.joinpath(name).read_text())), "defined once"
+    ax = matplotlib.figure.Figure().subplots()
+    draw_plot(Plot("p", "x", "y", (Series("a", "a", "other"),)), {"a": (X, X)}, ax)
+    assert ax.lines[0].get_color() == plotting.OTHER == plotting.LIGHT.other
 
-    script = files("ncv_lab.panels").joinpath("plot_widget.js").read_text()
-    light = re.search(r"light: (\[.*\])", script)[1]
-    assert json.loads(light) == list(COLOURS) == [plotting.RAW, plotting.TRAINED, plotting.IMPROVED, plotting.THIRD]
+
+def test_the_pages_of_the_documentation_have_the_same_blue():
+    css = (ROOT / "docs" / "_static" / "book.css").read_text()
+    for theme, palette in (("light", plotting.LIGHT), ("dark", plotting.DARK)):
+        rule = re.search(rf'^html\[data-theme="{theme}"\] \{{(.*)\}}', css, re.M)[1]
+        assert set(re.findall(r"#\w+", rule)) == {palette.improved}
+
+
+def test_a_colour_beside_the_palette_is_refused():
+    with pytest.raises(ValueError, match="colour 'pink' is none of the palette; take one of raw, improved"):
+        Series("a", "a", "pink")
 
 
 RULES = """
