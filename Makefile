@@ -16,6 +16,10 @@ SIDE_BY_SIDE := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
 # and what one of them has compiled the others read: many notebooks and tests compile the same functions
 SIDE_BY_SIDE += JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 
+# Half of the time of the checks goes into compiling, mostly what runs for milliseconds: there the compiler need not
+# optimise. Numbers change in their last digits only.
+QUICK_COMPILER := XLA_FLAGS=--xla_backend_optimization_level=0
+
 # one notebook or several for `make book`; none for all of them
 NOTEBOOK ?=
 
@@ -25,6 +29,8 @@ LESSON ?=
 # nothing is fetched from outside, and a kernel that nobody looks at ends after an hour
 QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	--MappingKernelManager.cull_idle_timeout=3600 --MappingKernelManager.cull_interval=300
+
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
@@ -47,8 +53,8 @@ test: $(DEV) browser ## every check: files in step, style, all notebooks, all te
 	$(BIN)/python tools/links.py
 	$(BIN)/ruff check
 	$(BIN)/mypy
-	$(SIDE_BY_SIDE) $(BIN)/python tools/book.py --test --jobs $(JOBS)
-	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) --dist worksteal
+	$(SIDE_BY_SIDE) $(QUICK_COMPILER) $(BIN)/python tools/book.py --test --jobs $(JOBS)
+	$(SIDE_BY_SIDE) $(QUICK_COMPILER) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
 coverage: $(DEV) ## errors of the richest fields against exact answers, 300 ensembles each (half an hour)
 	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) -m long -rP tests/analysis/test_coverage.py
@@ -117,7 +123,11 @@ $(BIN)/python:
 	         "Name another one: make PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv $(VENV)
 
+# pip gets uv at its locked version, and uv the other packages, in a tenth of the time. Where uv cannot, as behind an
+# index that only pip is told of, pip does.
 $(CORE) $(DEV): $(VENV)/%.stamp: requirements/%.txt pyproject.toml | $(BIN)/python
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps -e .
+	awk '/^uv==/,!/\\$$/' requirements/dev.txt > $(VENV)/uv.txt
+	$(PIP) --require-hashes -r $(VENV)/uv.txt
+	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $< || $(PIP) --require-hashes -r $<
+	$(PIP) --no-build-isolation --no-deps -e .
 	touch $@
