@@ -82,8 +82,10 @@ book: $(DEV) ## run the chapters and store what they show; NOTEBOOK=nbs/theory/0
 	$(SIDE_BY_SIDE) $(BIN)/python tools/book.py --jobs $(JOBS) $(NOTEBOOK)
 	$(BIN)/python tools/readme.py
 
-pictures: export ## the pictures of the lessons, drawn by their panels; LESSON=sampler for one
+pictures: export browser ## the pictures and films of the lessons, and the numbers they quote; LESSON=sampler for one
 	$(BIN)/python tools/panel_pictures.py $(LESSON)
+	$(BIN)/python tools/panel_films.py $(LESSON)
+	$(BIN)/python tools/lesson_answers.py $(LESSON)
 
 front-page: $(DEV) ## the picture of the front page of the documentation (about a minute)
 	$(BIN)/python tools/front_page.py

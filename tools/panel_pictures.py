@@ -13,10 +13,12 @@ from pathlib import Path
 import ncv_lab as ncv
 from ncv_lab.panels.base import picture
 from ncv_lab.panels.serve import panel_names
+from ncv_lab.panels.state import LabState
 
 FOLDER = Path(__file__).resolve().parent.parent / "nbs" / "lessons" / "images"
 STEPS = 20_000  # after which a training is not followed further
 MORE_STEPS = {"overfit": 30_000}
+STATES = {"variance_lab": LabState()}  # where the lesson does not show the first state of its panel
 
 
 def panels():
@@ -46,7 +48,7 @@ def main():
     FOLDER.mkdir(exist_ok=True)
     for name in lessons:
         start = time.perf_counter()
-        panel = known[name]()
+        panel = known[name](STATES.get(name))
         update = last_update(panel, MORE_STEPS.get(name, STEPS))
         content = picture(panel, update, words=True, dpi=90)
         (FOLDER / f"{name}.png").write_bytes(content)
