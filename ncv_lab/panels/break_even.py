@@ -162,8 +162,12 @@ class BreakEvenPanel(Panel[BreakEvenState, BreakEvenUpdate]):
         cost = select("cost", steps(1e-4, 1e3, 4), "c: the seconds that one more independent configuration takes.")
         controls = {"cost": cost, **theory_controls(), "t": time_control(), "family": family_control(SOLVED)}
         presets = {"cheap": BreakEvenState(cost=1e-4), "QCD": BreakEvenState(cost=1e3)}
+        see = {
+            "cheap": "Evaluating f takes as long as sampling does, so a part of the gain is lost.",
+            "QCD": "Fit and evaluation cost nothing in comparison: the gain is the square of the ratio of the errors.",
+        }
         board = Board(TIMES_PLOT, replace(CORRELATOR_PLOT, span=6), replace(ERROR_PLOT, span=6))
-        super().__init__(break_even_updates, state or BreakEvenState(), controls, board, presets)
+        super().__init__(break_even_updates, state or BreakEvenState(), controls, board, presets, see)
 
     def read(self) -> BreakEvenState:
         """The state of the controls; the time ends at half the time extent."""

@@ -117,8 +117,12 @@ class MassPanel(Panel[MassState, MassUpdate]):
         window = Control("range", "window", "The first and the last time of the fit.", high=20, value=(8, 20))
         controls = {**theory_controls(), "family": family_control(SOLVED), "window": window}
         presets = {"Fig. 3": MassState(), "λ = 24": MassState((20, 20), 0.1, 24.0, window=(0, 4))}
+        see = {
+            "Fig. 3": "The raw points scatter at large t, and the improved ones lie on one line: that is the mass.",
+            "λ = 24": "The raw signal is lost after some times, so the window must begin early.",
+        }
         board = Board(MASS_PLOT, replace(CORRELATOR_PLOT, span=6), replace(ERROR_PLOT, span=6))
-        super().__init__(mass_updates, state or MassState(), controls, board, presets)
+        super().__init__(mass_updates, state or MassState(), controls, board, presets, see)
 
     def read(self) -> MassState:
         """The state of the controls; the window ends at half the time extent."""

@@ -47,7 +47,8 @@ export function roundRange(low, high, log, integer) {
     return ends[0] < ends[1] ? ends : [round125(low * 0.9, true), ends[1]];
   }
   const step = round125((high - low || Math.abs(high) || 1) / 8, false);
-  return [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
+  const ends = [Math.floor(low / step + 1e-9) * step, Math.ceil(high / step - 1e-9) * step];
+  return ends[0] < ends[1] ? ends : [ends[0] - step, ends[1] + step];
 }
 
 // The kept ends of an axis if the new ones lie inside and fill a good part of it; else the new ones.

@@ -53,7 +53,7 @@ class Plot:
     """A plot: title, axis labels, logarithmic or not, the formula in the `tooltip`, and its width in twelfths.
 
     Attributes:
-        narrow: its width where the board is narrow; 0 for at least a half.
+        narrow: its width where the board is narrow and has no strip; 0 for a half.
         xinteger: whether x is an integer such as a time.
         image: the columns of its only series are the columns of a picture.
         cloud: its only series is a cloud of points (f, O), drawn with the diagonal and the histograms of O and O - f.

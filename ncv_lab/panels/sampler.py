@@ -4,8 +4,9 @@
 
 # %% auto #0
 __all__ = ['N_CHAINS', 'AT_ONCE', 'MODES', 'DELTA_H_PLOT', 'RHO_PLOT', 'HISTORY_PLOT', 'SAMPLER_HEAD', 'THERMALISE', 'MOVE',
-           'SAMPLER_PRESETS', 'SamplerState', 'Walk', 'SamplerUpdate', 'sampler_updates', 'thermalisation', 'walk',
-           'histogram', 'sampler_facts', 'walk_code', 'sampler_controls', 'acceptance_error', 'SamplerPanel']
+           'SAMPLER_PRESETS', 'SAMPLER_SEE', 'SamplerState', 'Walk', 'SamplerUpdate', 'sampler_updates',
+           'thermalisation', 'walk', 'histogram', 'sampler_facts', 'walk_code', 'sampler_controls', 'acceptance_error',
+           'SamplerPanel']
 
 # %% ../../nbs/panels/12_sampler.ipynb #38e118db
 from collections.abc import Iterator
@@ -170,11 +171,13 @@ RHO_PLOT = Plot(
     "Autocorrelation", "distance in trajectories", "ρ(t)",
     (Series("rho_S/V", "S/V", "other", marker="line"), Series("rho_M²", "M²", "raw", marker="line")),
     span=5,
+    narrow=5,
     tooltip="ρ(t) = ⟨δA(s) δA(s + t)⟩ / ⟨δA²⟩; τ_int = ½ + Σ ρ(t)",
 )
 HISTORY_PLOT = Plot(
     "History", "trajectory", "M", (Series("history", "M", "raw"),),
     span=4,
+    narrow=4,
     tooltip="the magnetisation, the mean of φ, of the first chain",
 )
 
@@ -244,6 +247,13 @@ SAMPLER_PRESETS = {
     "without acceleration": SamplerState(lam=0.5, fourier=False, step_size=0.2),
 }
 
+SAMPLER_SEE = {
+    "λ = 24": "The autocorrelation falls to 0 within a trajectory or two: the draws are nearly independent.",
+    "λ = 0.5": "Nearly free: with Fourier acceleration all modes move at one speed, and few kicks are enough.",
+    "broken phase": "The magnetisation stays on one side for long, and its sign changes rarely.",
+    "without acceleration": "The slow modes lag behind: compare the autocorrelations with those of λ = 0.5.",
+}
+
 
 def sampler_controls() -> dict[str, Control]:
     """The controls of a `SamplerState`."""
@@ -267,9 +277,10 @@ class SamplerPanel(Panel[SamplerState, SamplerUpdate]):
     """Hybrid Monte Carlo at work: step size, trajectory length, and Fourier acceleration."""
 
     def __init__(self, state: SamplerState | None = None):
-        image = replace(CONFIGURATION_PLOT, tooltip="the first chain")
+        image = replace(CONFIGURATION_PLOT, span=3, narrow=3, tooltip="the first chain")
         board = Board(DELTA_H_PLOT, RHO_PLOT, HISTORY_PLOT, image)
-        super().__init__(sampler_updates, state or SamplerState(), sampler_controls(), board, SAMPLER_PRESETS)
+        state = state or SamplerState()
+        super().__init__(sampler_updates, state, sampler_controls(), board, SAMPLER_PRESETS, SAMPLER_SEE)
 
     def curves(self, update: SamplerUpdate) -> dict[str, Any]:
         """The distribution of dH, autocorrelations, the history of the magnetisation, and a configuration."""

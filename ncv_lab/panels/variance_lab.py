@@ -87,25 +87,25 @@ RATIO_PLOT = Plot(
         Series("train", "training half", "trained", dash=True),
         Series("others", "other half", "improved", marker="line"),
     ),
-    ylog=True, span=4, narrow=4,
+    ylog=True, span=4,
     tooltip="σ(O) / σ(O − f), the spread of single configurations, of the same weights on both halves. "
     "The faint line is the ratio over the last steps, on the configurations that they visited.",
 )
 CLOUD_PLOT = Plot(
     "Each configuration is a point", "f", "O − C", (Series("cloud", "configurations of the other half", "improved"),),
-    cloud=True, span=4, narrow=4,
+    cloud=True, span=4,
     tooltip="O − C(t) against f, both over σ(O). On the dashed line O − f is the same for all: no noise is left. "
     "The histograms show O in grey and O − f in blue. A click on a point shows its configuration.",
 )
 NETWORK_PLOT = Plot(
-    "What was learned", "t", "", (Series("network", "kernels and g"),), image=True, span=4, narrow=4,
+    "What was learned", "t", "", (Series("network", "kernels and g"),), image=True, span=4,
     tooltip="The first tiles are the kernels W(y) of the first layer, each over its largest weight; the last one is "
     "the vector field g on the configuration at the left.",
 )
 CORRELATOR_PLOT = Plot(
     "Correlator", "t", "C(t)",
     (Series("raw", "raw", "raw", marker=True), Series("improved", "improved", "improved", marker=True)),
-    ylog=True, span=4, narrow=4, xinteger=True,
+    ylog=True, span=4, xinteger=True,
     tooltip="C(t) = (1/L₀) Σ s̄(y₀ + t) s̄(y₀), s̄ the mean of a slice; improved: mean of O − f",
 )
 ERROR_PLOT = Plot(
@@ -114,11 +114,11 @@ ERROR_PLOT = Plot(
         Series("raw_error", "raw", "raw", marker="line"),
         Series("improved_error", "improved", "improved", marker="line"),
     ),
-    ylog=True, span=4, narrow=4, xinteger=True,
+    ylog=True, span=4, xinteger=True,
     tooltip="jackknife errors of the means on the other half, over C(t): the improved one where it is known",
 )
 CONFIGURATION_PLOT = Plot(
-    "Configuration φ", "t", "x", (Series("phi", "φ"),), image=True, span=4, narrow=4,
+    "Configuration φ", "t", "x", (Series("phi", "φ"),), image=True, span=4,
     tooltip="a configuration of the ensemble; time runs to the right, red is positive",
 )
 
@@ -284,9 +284,9 @@ def claim(update: LabUpdate) -> str:
 
 
 def plusminus(update: LabUpdate) -> str:
-    """The error of the ratio of the spreads at the time of the state, in words; "" while there is none."""
+    """The error of the ratio of the spreads at the time of the state, in words; "" while there is none to speak of."""
     error = update.sigma_ratio_error
-    return f"± {error:.1g}" if np.isfinite(error) else ""
+    return f"± {error:.1g}" if np.isfinite(error) and error > 1e-3 * update.sigma_ratio else ""
 
 
 def note(update: LabUpdate) -> str:

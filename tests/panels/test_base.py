@@ -254,9 +254,10 @@ def test_every_control_and_button_explains_itself():
         panel.close()
 
 
-def test_presets_change_nothing_that_has_no_control():
+def test_presets_say_what_to_see_and_change_nothing_that_has_no_control():
     for name in panel_names():
         panel = getattr(ncv, name)()
+        assert panel.preset.sentences.keys() == panel.presets.keys(), name
         for preset, state in panel.presets.items():
             hidden = {field.name for field in fields(state)} - set(panel.controls)
             for field in hidden:

@@ -137,7 +137,7 @@ console.log(JSON.stringify({
   times: ticks(-0.5, 4.5, false, 12, true).map(([x]) => x),
   decades: ticks(1e-5, 1e-2, true, 6).map(([x]) => x),
   near: ticks(5e-4, 2e-3, true, 6).map(([x]) => x),
-  ends: [roundRange(8.5e-4, 9.6e-4, true), roundRange(0.13, 7.2, false)],
+  ends: [roundRange(8.5e-4, 9.6e-4, true), roundRange(0.13, 7.2, false), roundRange(1, 1, false)],
   kept: settle([1, 10], [1.5, 9], false),
   grown: settle([1, 10], [1, 20], false),
   typed: [read("1e5"), read("-5"), read("abc"), read("")],
@@ -157,6 +157,7 @@ def test_axes_have_round_ticks_that_stay(tmp_path):
     assert found["decades"] == pytest.approx([1e-5, 1e-4, 1e-3, 1e-2])
     assert found["near"] == pytest.approx([5e-4, 1e-3, 2e-3])
     assert found["ends"][0] == pytest.approx([5e-4, 1e-3]) and found["ends"][1] == [0, 8]
+    assert found["ends"][2][0] < 1 < found["ends"][2][1], "one point alone has a place too"
     assert found["kept"] == [1, 10] and found["grown"] == [1, 20]
     assert found["typed"] == [1e5, -5, "abc", ""]
 
