@@ -281,7 +281,7 @@ COMPARE_SEE = {
     "λ = 24": "Do wider or deeper networks beat the linear field, where the field acts on itself strongly?",
     "λ = 0.5": "The theory is nearly free: compare the smallest network with the largest.",
     "two dimensions": "Compare the map with that of λ = 24, which has another lattice.",
-    "few configurations": "Two hundred configurations, free kernels: are large networks still better on the other half?",
+    "few configurations": "Two hundred configurations, free kernels: do large networks do better on the other half?",
 }
 
 
@@ -290,7 +290,8 @@ class ComparePanel(Panel[CompareState, CompareUpdate]):
 
     def __init__(self, state: CompareState | None = None):
         board = Board(MAP_PLOT, TRAINING_PLOT)
-        super().__init__(compare_updates, state or CompareState(), compare_controls(), board, COMPARE_PRESETS, COMPARE_SEE)
+        state = state or CompareState()
+        super().__init__(compare_updates, state, compare_controls(), board, COMPARE_PRESETS, COMPARE_SEE)
 
     def read(self) -> CompareState:
         """The state of the controls; the time ends at half the time extent."""
