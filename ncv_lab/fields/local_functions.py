@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float, PRNGKeyArray
 
-from .odd_mlp import arcsinh
+from .odd_mlp import arcsinh, size
 from ..theory.lattice import slice_sums
 from ..utils.files import register
 
@@ -609,11 +609,10 @@ class OddNet(eqx.Module):
     parity: ClassVar[str] = "odd"
 
     def __init__(self, n_fields: int, width: int, depth: int, n_functions: int, *, key: PRNGKeyArray):
-        if min(n_fields, width, depth) < 1 or n_functions < 2:
-            raise ValueError(
-                "a network needs n_fields, width and depth of at least 1 and n_functions of at least 2, got "
-                f"{n_fields}, {width}, {depth} and {n_functions}"
-            )
+        n_fields = size("n_fields", n_fields, 1)
+        width = size("width", width, 1)
+        depth = size("depth", depth, 1)
+        n_functions = size("n_functions", n_functions, 2)
         sizes = [n_fields, *[width] * depth, n_functions - 1]
         keys = jax.random.split(key, len(sizes) - 1)
         layers = []
@@ -661,6 +660,8 @@ class EvenNet(eqx.Module):
     parity: ClassVar[str] = "even"
 
     def __init__(self, n_fields: int, width: int, depth: int, n_functions: int, *, key: PRNGKeyArray):
+        width = size("width", width, 2)
+        n_functions = size("n_functions", n_functions, 1)
         left, right, mix = jax.random.split(key, 3)
         self.left = OddNet(n_fields, width, depth, width, key=left)
         self.right = OddNet(n_fields, width, depth, width, key=right)

@@ -442,8 +442,10 @@ def _finish(steps: Iterator[Progress], progress: bool) -> Ensemble:
 
 # %% ../../nbs/sampling/04_hmc.ipynb #9f3672c9
 def _check_key(key) -> Key[Array, ""]:
-    """A random key, from a key or an integer seed. Raises `TypeError` for anything else."""
+    """A random key, from a key or an integer seed of 64 bits. Raises `TypeError` or `ValueError` for anything else."""
     if isinstance(key, (int, np.integer)) and not isinstance(key, bool):
+        if not -(2**63) <= key < 2**63:
+            raise ValueError(f"the seed key = {key} must be an integer of 64 bits, between -2^63 and 2^63 - 1")
         return jax.random.key(int(key))
     if not (isinstance(key, jax.Array) and jnp.issubdtype(key.dtype, jax.dtypes.prng_key) and key.ndim == 0):
         raise TypeError(f"key must be one random key such as jax.random.key(0), or an integer seed, got {key!r}")

@@ -370,6 +370,8 @@ def value_shape(observable: Observable, shape: Sequence[SupportsIndex]) -> tuple
     form = value.shape
     if len(form) > 1:
         raise ValueError(f"an observable gives a scalar or a vector, this one gives an array of shape {form}")
+    if form == (0,):
+        raise ValueError("an observable gives at least one number, this one gives an empty vector")
     if not np.issubdtype(value.dtype, np.complexfloating):
         return form
     if not isinstance(observable, FunctionObservable):
