@@ -228,36 +228,18 @@ OBSERVABLES = {
 
 def _field(arguments: argparse.Namespace, shape: tuple[int, ...], key=None):
     """The field or strategy of --family; networks have --width, --depth and random weights."""
-    from ncv_lab.fields.neural import NeuralSchwingerDyson
-    from ncv_lab.fields.odd_mlp import OddMLP
-    from ncv_lab.fields.schwinger_dyson import Direct
-    from ncv_lab.fitting.ladder import SchwingerDyson
+    from ncv_lab.sweeps.families import family_field
 
-    symmetric = SYMMETRIC[arguments.symmetric]
-    if arguments.family == "sd":
-        return SchwingerDyson()
-    if arguments.family == "linear":
-        return OddMLP(shape, depth=0, symmetric=symmetric)
-    if arguments.family == "direct":
-        return Direct(shape, symmetric=symmetric)
-    if arguments.family == "neural":
-        return NeuralSchwingerDyson(shape, arguments.width or 16, arguments.depth, key=key)
-    width = 4 if arguments.width is None else arguments.width
-    return OddMLP(shape, width, arguments.depth, symmetric=symmetric, key=key)
+    sizes = {name: getattr(arguments, name) for name in ("width", "depth") if name in arguments}
+    return family_field(arguments.family, shape, symmetric=SYMMETRIC[arguments.symmetric], key=key, **sizes)
 
 
 def _method(arguments: argparse.Namespace):
     """The method that trains the networks of --family, or None for what is solved."""
-    from ncv_lab.fitting.adam import Adam
-    from ncv_lab.fitting.variable_projection import VariableProjection
+    from ncv_lab.sweeps.families import family_method
 
-    if arguments.family == "mlp":
-        steps = 20_000 if arguments.steps is None else arguments.steps
-        return Adam(steps, batch_size=arguments.batch_size, learning_rate=arguments.rate)
-    if arguments.family == "neural":
-        given = {"steps": arguments.steps, "learning_rate": arguments.rate}
-        return VariableProjection(**{name: value for name, value in given.items() if value is not None})
-    return None
+    options = {"steps": arguments.steps, "batch_size": arguments.batch_size, "learning_rate": arguments.rate}
+    return family_method(arguments.family, **options)
 
 
 def _observable(arguments: argparse.Namespace, theory, default: int | None = None):
@@ -356,6 +338,38 @@ def _check(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
     action = None if found.action is None else vars(found.action)
     names = ("n_configs", "n_chains", "passed", "faults", "n_bad", "drifts", "tau_int")
     return {**_attributes(found, *names), "action": action}
+
+# %% ../nbs/cli.ipynb #swc02
+def _sweep(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
+    from contextlib import ExitStack
+
+    from ncv_lab.sweeps.plan import read_sweep
+    from ncv_lab.sweeps.run import slurm_cluster, sweep_steps
+    from ncv_lab.sweeps.store import SweepStore, read_rows
+
+    _check_output(arguments, ".csv")
+    plan, slurm = read_sweep(arguments.file)
+    folder = arguments.folder or Path("out") / arguments.file.stem
+    if arguments.show_script:
+        with slurm_cluster(folder, **{**slurm, "jobs": 0}) as cluster:
+            script = cluster.job_script()
+        say(script)
+        return {"script": script}
+    store = SweepStore(folder, plan)
+    if arguments.known is not None:
+        say(f"{store.take_over(read_rows(arguments.known))} rows from {arguments.known}")
+    options = {"workers": arguments.workers, "retries": arguments.retries, "again": arguments.again}
+    with ExitStack() as stack:
+        scheduler = arguments.scheduler
+        if arguments.slurm:
+            scheduler = stack.enter_context(slurm_cluster(folder, **slurm))
+        for now in sweep_steps(plan, folder, scheduler=scheduler, **options):
+            say(str(now))
+    if arguments.output is not None:
+        store.to_csv(arguments.output)
+        say(f"written to {arguments.output}")
+    n_failed = len(store.done()) - len(store.done(failed=False))
+    return {"folder": folder, "output": arguments.output, "n_tasks": len(plan.tasks), "n_failed": n_failed}
 
 # %% ../nbs/cli.ipynb #f3a6a3d5
 def _demo(arguments: argparse.Namespace, say: Say) -> dict[str, Any]:
@@ -564,6 +578,21 @@ def _add_check(command: argparse.ArgumentParser) -> None:
     _add_shared(command, "action")
 
 
+def _add_sweep(command: argparse.ArgumentParser) -> None:
+    command.add_argument("file", type=Path, metavar="FILE.toml", help="the plan of the sweep")
+    command.add_argument("--folder", type=Path, help="of the results and ensembles (default: out/NAME OF THE FILE)")
+    command.add_argument("--workers", type=int, help="processes (default: one on each core); 0 for none besides this")
+    where = command.add_mutually_exclusive_group()
+    where.add_argument("--scheduler", metavar="ADDRESS", help="of Dask, whose workers are used instead")
+    where.add_argument("--slurm", action="store_true", help="workers are jobs of SLURM, see [slurm] in FILE.toml")
+    where.add_argument("--show-script", action="store_true", help="print the script of such a job, and do nothing else")
+    command.add_argument("--retries", type=int, default=2, help="of a task that raises an error (default 2)")
+    command.add_argument("--again", action="store_true", help="try tasks anew that failed in an earlier run")
+    command.add_argument("--known", type=Path, metavar="FILE.csv", help="rows of this plan from another folder")
+    command.add_argument("--output", type=Path, metavar="FILE.csv", help="where the rows are written at the end")
+    _add_shared(command, "force")
+
+
 def _add_demo(command: argparse.ArgumentParser) -> None:
     command.add_argument("--output-dir", type=Path, default=Path("out"), metavar="FOLDER", help="default: out")
     command.add_argument("--quick", action="store_true", help=argparse.SUPPRESS)
@@ -612,6 +641,7 @@ COMMANDS = {
     "fit": Command(_fit, _add_fit, "fit a control variate to an observable on the first part of an ensemble"),
     "estimate": Command(_estimate, _add_estimate, "estimate an observable, raw or improved by a control variate"),
     "mass": Command(_mass, _add_mass, "fit a mass to the raw and to the improved correlator"),
+    "sweep": Command(_sweep, _add_sweep, "fit and judge many families, couplings and lattices, from a TOML file"),
     "check": Command(_check, _add_check, "test whether the configurations of an ensemble are those of its action"),
     "panel": Command(_panel, _add_panel, "move couplings and networks, and watch error bars shrink, in the browser"),
     "demo": Command(_demo, _add_demo, "see how much smaller the errors become, at weak and strong coupling"),
@@ -655,7 +685,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         note("interrupted")
         return 130
-    except (ValueError, TypeError, OSError) as error:
+    except (ValueError, TypeError, OSError, ImportError) as error:
         if arguments.debug:
             raise
         note(error)

@@ -4,16 +4,18 @@
 
 # %% auto #0
 __all__ = ['LIGHT', 'DARK', 'RAW', 'IMPROVED', 'TRAINED', 'OTHER', 'PINNED', 'EXACT', 'FAMILIES', 'COLOURS', 'IMAGE_COLOURS',
-           'MARKERS', 'STYLE', 'SYMBOLS', 'Palette', 'style', 'configuration', 'describe', 'correlator', 'errors',
-           'reduction', 'effective_mass', 'training_history']
+           'MARKERS', 'STYLE', 'SYMBOLS', 'NAMES', 'Palette', 'style', 'configuration', 'describe', 'correlator',
+           'errors', 'reduction', 'effective_mass', 'training_history', 'heat_map', 'watch_sweep']
 
 # %% ../nbs/plotting.ipynb #fc9ce60d
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import cycle
 from typing import Any, NamedTuple
 
 import matplotlib
+import matplotlib.colors
 import matplotlib.ticker
 import numpy as np
 from cycler import cycler
@@ -474,3 +476,134 @@ def _draw_history(item: Fit, ax: Axes, epochs: bool, *, color: str, label: str) 
 def _steps_per_epoch(item: Fit) -> float:
     """The number of steps in which every configuration trained on is visited once."""
     return item.n_configs * (1 - item.method.validation) / item.method.batch_size
+
+# %% ../nbs/plotting.ipynb #hm02
+def heat_map(
+    rows: Sequence[dict[str, Any]], x: str, y: str, value: str = "sigma_ratio", *, ax: Axes | None = None
+) -> Axes:
+    """Draw a number of the rows of a sweep against two of their coordinates, in logarithmic colours.
+
+    Args:
+        rows: rows, as made by `SweepStore.rows` or `read_rows`.
+        x, y: the names of two coordinates, such as "lam" and "family", or "width" and "depth".
+        value: the name of the number.
+        ax: the axes to draw on; new ones if none are given.
+
+    Returns:
+        The axes.
+
+    Raises:
+        ValueError: if there is no row, or no such column.
+    """
+    for name in (x, y, value):
+        if not rows or name not in rows[0]:
+            known = ", ".join(rows[0]) if rows else "nothing"
+            raise ValueError(f"there are no rows with a column {name!r}; the rows have {known}")
+    columns, lines = _axis_values(rows, x), _axis_values(rows, y)
+    numbers = np.full((len(lines), len(columns)), np.nan)
+    failed = np.zeros(numbers.shape, dtype=bool)
+    for line, column in np.ndindex(numbers.shape):
+        here = [row for row in rows if row[x] == columns[column] and row[y] == lines[line]]
+        found = [row[value] for row in here if row[value] is not None]
+        numbers[line, column] = np.median(found) if found else np.nan
+        failed[line, column] = not found and any(row.get("status") == "failed" for row in here)
+    with style():
+        ax = _axes(ax)
+        _draw_cells(numbers, failed, ax)
+        _name_cells(ax.xaxis, x, columns)
+        _name_cells(ax.yaxis, y, lines)
+        ax.set_title(NAMES.get(value, value))
+    return ax
+
+
+NAMES = {
+    "lam": r"$\lambda$",
+    "m2": "$m^2$",
+    "n_configs": "configurations",
+    "shape": "lattice",
+    "sigma_ratio": r"$\sigma_{\mathrm{raw}} / \sigma_{\mathrm{CV}}$",
+    "error_ratio": "error ratio",
+    "break_even": "break-even, seconds a configuration",
+    "delta": r"$\delta$",
+}
+
+
+def _axis_values(rows: Sequence[dict[str, Any]], name: str) -> list[Any]:
+    """The values of a coordinate: numbers in ascending order, texts in that of the rows; what is empty is left out."""
+    values = list(dict.fromkeys(row[name] for row in rows if row[name] is not None))
+    is_text = any(isinstance(value, str) for value in values)
+    return values if is_text else sorted(values)
+
+# %% ../nbs/plotting.ipynb #hm03
+def _draw_cells(numbers: np.ndarray, failed: np.ndarray, ax: Axes) -> None:
+    """Draw the cells of a heat map, and write into each its number, or a cross where the fits have failed."""
+    drawn = np.where(np.isfinite(numbers) & (numbers > 0), numbers, np.nan)
+    low, high = (np.nanmin(drawn), np.nanmax(drawn)) if np.isfinite(drawn).any() else (1.0, 1.0)
+    # An infinite ratio has the colour of the largest number.
+    shown = np.where(np.isposinf(numbers), high, drawn)
+    scale = matplotlib.colors.LogNorm(low, high if high > low else 10 * low)
+    image = ax.imshow(shown, norm=scale, cmap="viridis", aspect="auto", origin="lower")
+    ax.figure.colorbar(image, cax=ax.inset_axes((1.03, 0, 0.04, 1)))
+    for (line, column), number in np.ndenumerate(numbers):
+        text = "×" if failed[line, column] else _short(number)
+        is_dark = scale(shown[line, column]) < 0.6 if np.isfinite(shown[line, column]) else False
+        ax.text(column, line, text, ha="center", va="center", fontsize=6.5, color="white" if is_dark else "black")
+
+
+def _short(number: float) -> str:
+    """A number in at most five signs."""
+    if np.isnan(number):
+        return ""
+    if np.isinf(number):
+        return "∞"
+    if number == 0 or 0.01 <= number < 9999.5:
+        return f"{number:.3g}" if number < 999.5 else f"{number:.0f}"
+    digits, exponent = f"{number:.0e}".split("e")
+    return f"{digits}e{int(exponent)}"
+
+
+def _name_cells(axis: Any, name: str, values: list[Any]) -> None:
+    """Write the values of a coordinate at the cells, and its name at the axis."""
+    axis.set_ticks(range(len(values)), [f"{value:g}" if isinstance(value, float) else str(value) for value in values])
+    axis.set_tick_params(which="both", length=0)
+    axis.set_label_text(NAMES.get(name, name))
+
+# %% ../nbs/plotting.ipynb #hm05
+def watch_sweep(steps: Iterable[Any], x: str, y: str, value: str = "sigma_ratio", *, pause: float = 1.0) -> Any:
+    """Run a sweep and show its heat map, which grows with the rows, in the output of a notebook.
+
+    Args:
+        steps: a generator from `sweep_steps`.
+        x, y, value: as for `heat_map`.
+        pause: the least number of seconds between two pictures.
+
+    Returns:
+        The store with the rows.
+
+    Raises:
+        ValueError: if there is no such column, and whatever the sweep raises.
+    """
+    from IPython.display import display
+    from matplotlib.figure import Figure
+
+    handle = None
+    now = None
+    drawn_at = -np.inf
+    for now in steps:
+        rows = now.store.rows()
+        is_due = time.monotonic() - drawn_at >= pause or now.done == now.total
+        if not rows or not is_due:
+            continue
+        with style():
+            figure = Figure(figsize=(4.5, 2.8))
+            axes = heat_map(rows, x, y, value, ax=figure.subplots())
+            title = str(now).partition(":")[0]
+            axes.set_title(f"{NAMES.get(value, value)}, {title}")
+        if handle is None:
+            handle = display(figure, display_id=True)
+        else:
+            handle.update(figure)
+        drawn_at = time.monotonic()
+    if now is None:
+        raise ValueError("there is nothing to watch: the generator has come to its end before")
+    return now.store

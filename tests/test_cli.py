@@ -212,7 +212,7 @@ def test_the_default_control_variate(folder, document, monkeypatch):
     "With the few recipes of the quick demonstration, because each of them is compiled."
     legs = ImprovedLegs(recipes=LEGS[1:2], touching=TOUCHING[:1])
     quick = SchwingerDyson(ladder=SchwingerDyson().ladder[:1], legs=legs)
-    monkeypatch.setattr("ncv_lab.fitting.ladder.SchwingerDyson", lambda: quick)
+    monkeypatch.setattr("ncv_lab.sweeps.families.SchwingerDyson", lambda: quick)
     words = ["--ensemble", folder / "run.h5", "--family", "sd"]
     document("fit", *words, "--output", folder / "sd.safetensors")
     words = ["--ensemble", folder / "run.h5", "--fit", folder / "sd.safetensors", "--output", folder / "mass.json"]
@@ -233,6 +233,40 @@ def test_checkpoints_are_taken_up_and_removed(folder, tmp_path, document):
     run_before = sample_steps(load_ensemble(folder / "run.h5").theory, 400, 1, 10, thin=1, checkpoint=path)
     next(run_before)
     assert run(*words, "--force", "--checkpoint", path) == 2 and path.exists()
+
+
+SWEEP = """
+n_chains = 10
+n_test = 100
+[[grid]]
+shape = "6x4"
+m2 = 0.3
+lam = 0.0
+family = ["linear", "cnn"]
+n_configs = 100
+[slurm]
+queue = "short"
+interface = "lo"
+"""
+
+
+def test_sweep(tmp_path, document, capsys, monkeypatch):
+    path, folder, rows = tmp_path / "map.toml", tmp_path / "map", tmp_path / "rows.csv"
+    path.write_text(SWEEP)
+    words = ["sweep", path, "--folder", folder, "--workers", 0]
+    assert run(*words) == 2 and "map.toml: the family 'cnn' is unknown" in capsys.readouterr().err
+    path.write_text(SWEEP.replace("cnn", "phi"))
+    found = document(*words, "--output", rows)
+    assert (found["n_tasks"], found["n_failed"]) == (2, 0)
+    with open(rows, newline="") as file:
+        assert [row["family"] for row in csv.DictReader(file)] == ["linear", "phi"]
+    assert run(*words, "--output", rows) == 2 and "--force to replace it" in capsys.readouterr().err
+    assert run("sweep", path, "--folder", tmp_path / "new", "--workers", 0, "--known", rows) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines == [f"2 rows from {rows}", "2 of 2 tasks"]
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    assert run("sweep", path, "--folder", tmp_path / "none") == 2
+    assert "pip install 'ncv-lab[cluster]'" in capsys.readouterr().err
 
 
 def test_check(folder, document, capsys):

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 from io import BytesIO
+from types import SimpleNamespace
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -210,3 +212,65 @@ def test_bad_input_is_named(name, best):
     with pytest.raises((TypeError, ValueError), match=message):
         call(best)
     plt.close("all")
+
+
+ROWS = [
+    {"lam": lam, "family": family, "seed": seed, "status": "finished", "sigma_ratio": (1 + lam) * (1 + seed)}
+    for lam in (24.0, 0.5)
+    for family in ("sd", "linear")
+    for seed in (0, 1, 2)
+]
+
+
+def test_heat_map_shows_the_median_of_a_cell():
+    ax = plotting.heat_map(ROWS, "lam", "family")
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["0.5", "24"], "numbers ascend"
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["sd", "linear"], "texts stay in the order of rows"
+    assert [text.get_text() for text in ax.texts] == ["3", "50", "3", "50"]
+    plt.close("all")
+
+
+def test_heat_map_of_failures_and_extremes():
+    row = {"lam": 0.5, "family": "sd", "status": "finished"}
+    shown = {None: "", np.inf: "∞", 0.0: "0", 12345.0: "1e4", 1234.5: "1234", 2e-4: "2e-4", 0.02: "0.02"}
+    for number, text in shown.items():
+        ax = plotting.heat_map([{**row, "sigma_ratio": number}], "lam", "family")
+        assert [one.get_text() for one in ax.texts] == [text]
+        ax.figure.canvas.draw()
+    ax = plotting.heat_map([{**row, "sigma_ratio": None, "status": "failed"}], "lam", "family")
+    assert [one.get_text() for one in ax.texts] == ["×"]
+    plt.close("all")
+    with pytest.raises(ValueError, match="no rows with a column 'width'; the rows have lam, family"):
+        plotting.heat_map(ROWS, "width", "family")
+
+
+class FakeProgress(NamedTuple):
+    "As `SweepProgress`, for a store that is none."
+
+    store: SimpleNamespace
+    done: int
+    total: int = 3
+
+    def __str__(self):
+        return f"{self.done} of 3 tasks, 60 s left: a: b"
+
+
+def test_a_sweep_is_watched(monkeypatch):
+    shown = []
+    handle = SimpleNamespace(update=lambda figure: shown.append(figure.axes[0].get_title()))
+
+    def display(figure, display_id):
+        handle.update(figure)
+        return handle
+
+    def steps():
+        for done in range(4):
+            store = SimpleNamespace(rows=lambda done=done: ROWS[:done])
+            yield FakeProgress(store, done)
+
+    monkeypatch.setattr("IPython.display.display", display)
+    store = plotting.watch_sweep(steps(), "lam", "family", pause=1e9)
+    assert [title.partition(", ")[2] for title in shown] == ["1 of 3 tasks, 60 s left", "3 of 3 tasks, 60 s left"]
+    assert store.rows() == ROWS[:3]
+    with pytest.raises(ValueError, match="there is nothing to watch"):
+        plotting.watch_sweep(iter(()), "lam", "family")

@@ -75,8 +75,12 @@ def family_field(
     sizes = check_family(name).sizes
     width = sizes.get("width") if width is None else width
     depth = sizes.get("depth") if depth is None else depth
-    if name in ("sd", "ladder", "legs"):
-        return {"sd": SchwingerDyson(), "ladder": SchwingerDyson(legs=None), "legs": ImprovedLegs()}[name]
+    if name == "sd":
+        return SchwingerDyson()
+    if name == "ladder":
+        return SchwingerDyson(legs=None)
+    if name == "legs":
+        return ImprovedLegs()
     if name in ("linear", "phi", "direct"):
         kernels = "time" if symmetric is None else symmetric
         if name == "linear":
@@ -126,7 +130,7 @@ def family_method(
     options = {"steps": steps, "learning_rate": learning_rate}
     given: dict[str, Any] = {option: value for option, value in options.items() if value is not None}
     if name == "mlp":
-        loss = LearnedShift(delta, average_weights=False)  # type: ignore[arg-type]
+        loss = LearnedShift(delta, average_weights=False) if delta else None  # type: ignore[arg-type]
         return Adam(loss=loss, batch_size=batch_size, **given)
     if name == "neural":
         return VariableProjection(**given)

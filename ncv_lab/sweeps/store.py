@@ -142,6 +142,17 @@ class SweepStore:
                 f"INSERT OR REPLACE INTO results ({', '.join(values)}) VALUES ({marks})", list(values.values())
             )
 
+    def take_over(self, rows: list[dict[str, Any]]) -> int:
+        """Add finished rows that another run of the same plan has found, and return how many were missing here.
+
+        Rows of other tasks are left out. `read_rows` reads them from a CSV file.
+        """
+        wanted = {task.name for task in self.plan.tasks} - self.done()
+        found = [row for row in rows if row["task"] in wanted and row["status"] == "finished"]
+        for row in found:
+            self.add(row)
+        return len(found)
+
     def rows(self) -> list[dict[str, Any]]:
         """All rows, in the order of the plan. None stands for an empty place."""
         with self._open() as database:

@@ -35,15 +35,6 @@ from ..theory.observables import Correlator
 from ..utils.files import atomic_write
 
 # %% ../../nbs/sweeps/04_work.ipynb #sww06
-_compiling = {"seconds": 0.0}
-
-
-def _listen(event: str, duration_secs: float, **_: Any) -> None:
-    """Add up the seconds that JAX spends on compiling in this process."""
-    if event.endswith("backend_compile_duration"):
-        _compiling["seconds"] += duration_secs
-
-
 class Stopwatch:
     """The `seconds` of a `with` block without compilation, and those of `compiling`."""
 
@@ -55,14 +46,30 @@ class Stopwatch:
 def stopwatch() -> Iterator[Stopwatch]:
     """Measure the time of a `with` block."""
     watch = Stopwatch()
-    jax.monitoring.register_event_duration_secs_listener(_listen)
-    start, before = time.perf_counter(), _compiling["seconds"]
+    intervals = []
+
+    def listen(event: str, duration_secs: float, **_: Any) -> None:
+        if "/compile/" in event:
+            end = time.perf_counter()
+            intervals.append((end - duration_secs, end))
+
+    jax.monitoring.register_event_duration_secs_listener(listen)
+    start = time.perf_counter()
     try:
         yield watch
     finally:
-        jax.monitoring.unregister_event_duration_listener(_listen)
-        watch.compiling = _compiling["seconds"] - before
-        watch.seconds = max(time.perf_counter() - start - watch.compiling, 0.0)
+        jax.monitoring.unregister_event_duration_listener(listen)
+        watch.compiling = _covered(intervals)
+        watch.seconds = time.perf_counter() - start - watch.compiling
+
+
+def _covered(intervals: list[tuple[float, float]]) -> float:
+    """The length of the union of some intervals (start, end)."""
+    total, reached = 0.0, -np.inf
+    for start, end in sorted(intervals):
+        total += max(end - max(start, reached), 0.0)
+        reached = max(reached, end)
+    return total
 
 # %% ../../nbs/sweeps/04_work.ipynb #sww08
 GAP = 2
