@@ -6,7 +6,7 @@ import warnings as _warnings
 
 import lazy_loader as _lazy
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # Variances of 1e-4 and least squares need float64; set JAX_ENABLE_X64=0 to keep JAX's float32.
 # JAX reads the variable when it is first imported, so that `import ncv_lab` need not wait for it.
