@@ -27,6 +27,7 @@ from .theory.theories import ON as ON, Scalar as Scalar, UnknownAction as Unknow
 
 # sampling
 from .sampling.autocorrelation import autocorrelation as autocorrelation, SlowModes as SlowModes, tau_int as tau_int
+from .sampling.blocks import sample_blocks as sample_blocks
 from .sampling.ensemble import Ensemble as Ensemble, load_ensemble as load_ensemble
 from .sampling.foreign import read_blocks as read_blocks, read_configs as read_configs
 from .sampling.hmc import (
@@ -82,6 +83,7 @@ from .fields.smearing import Gaussian as Gaussian, Shell as Shell, Smearing as S
 from .fitting.adam import Adam as Adam, AdamRun as AdamRun, PaperSchedule as PaperSchedule
 from .fitting.data import Data as Data, sigma_ratio as sigma_ratio, validation_rows as validation_rows
 from .fitting.fit import fit as fit, fit_steps as fit_steps
+from .fitting.fit_blocks import fit_blocks as fit_blocks
 from .fitting.fit_together import fit_together as fit_together
 from .fitting.ladder import SchwingerDyson as SchwingerDyson
 from .fitting.lasso import Lasso as Lasso

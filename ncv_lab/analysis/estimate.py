@@ -22,10 +22,11 @@ from .errors import jackknife_errors, slowest_tau, stretched, tail_uncertainty
 from ..fields.control_variates import is_linear
 from ..fitting.data import Data, check_parts
 from ..fitting.result import Fit
+from ..sampling.blocks import as_ensemble
 from ..sampling.ensemble import Ensemble, places_of
 from ..theory.action import Theory
 from ..theory.observables import check_observable, measure
-from ..utils.checks import check_configs
+
 
 # %% ../../nbs/analysis/04_estimate.ipynb #4d8274a0
 def estimate(
@@ -287,14 +288,15 @@ def estimate_blocks(
     Args:
         theory: the theory with whose action they were sampled.
         observable: an `Observable`, or a function phi -> number or vector.
-        blocks: as `read_blocks` gives them, pairs (chain, configurations) or triples with the gradients dS/dphi behind
-            them, or arrays (draw, *shape) of one chain. The blocks of a chain come in the order of its draws. The
-            numbers may be float32. An `UnknownAction` needs the gradients if there is a `control`.
+        blocks: as `sample_blocks` or `read_blocks` gives them: ensembles with some draws of all chains, pairs (chain,
+            configurations) or triples with the gradients dS/dphi behind them, or arrays (draw, *shape) of one chain.
+            The blocks of a chain come in the order of its draws. The numbers may be float32. An `UnknownAction` needs
+            the gradients if there is a `control`.
         control: None, a `Fit` to other configurations, or a function phi -> f.
         errors: "gamma" or "jackknife".
 
     Returns:
-        The estimate. Nothing is known of its wall times.
+        The estimate. The wall time of sampling is known if all blocks are ensembles that know theirs.
 
     Raises:
         TypeError: for a theory or control of the wrong kind; fields and strategies are fitted with `fit` first.
@@ -304,53 +306,49 @@ def estimate_blocks(
         raise TypeError(f"the theory must be a Theory such as Phi4(shape, m2, lam) or as_theory(...), got {theory!r}")
     observable = check_observable(observable, theory)
     values: dict[int, list[np.ndarray]] = {}
-    f: dict[int, list[np.ndarray]] = {}
+    improved: dict[int, list[np.ndarray]] = {}
+    seconds = {"sampling": 0.0, "fitting": 0.0, "evaluating": 0.0}
     for block in blocks:
-        chain, part = _part_of(block, theory)
-        values.setdefault(chain, []).append(measure(observable, part.flat, theory))
-        if control is not None:
-            f.setdefault(chain, []).append(_control_of_block(control, observable, part))
+        start = time.perf_counter()
+        first_chain, part = as_ensemble(block, theory)
+        o, f = _numbers_of_block(control, observable, part)
+        for i in range(part.n_chains):
+            values.setdefault(first_chain + i, []).append(o[i])
+            improved.setdefault(first_chain + i, []).append(o[i] - f[i])
+        seconds["sampling"] += np.nan if part.wall_time is None else part.wall_time
+        seconds["evaluating"] += time.perf_counter() - start
     if not values:
         raise ValueError("there is no block of configurations: the iterator was empty")
-    raw = _from_blocks(theory, observable, values, errors)
+    raw = _from_blocks(theory, observable, values, errors, seconds=seconds)
     if control is None:
         return raw
-    improved = {chain: [a - b for a, b in zip(values[chain], f[chain], strict=True)] for chain in values}
     origin = "f in closed form"
     if isinstance(control, Fit):
         origin = f"f from a fit to {control.n_configs} other configurations"
-    result = _from_blocks(theory, observable, improved, errors, raw=raw, control=origin)
+        seconds = seconds | {"fitting": control.wall_time}
+    result = _from_blocks(theory, observable, improved, errors, seconds=seconds, raw=raw, control=origin)
     z_score = _z_score(result, errors)
     _warn_of_bias(result, z_score)
     _warn_of_tails(result)
     return replace(result, z_score=z_score[()])
 
 
-def _part_of(block: Any, theory: Theory) -> tuple[int, Ensemble]:
-    """The number of the chain of a block, and its configurations with their gradients, if there are any."""
-    chain, configs, *more = block if isinstance(block, tuple) else (0, block)
-    lattice_shape, event_shape = theory.lattice_shape, theory.event_shape
-    part = Ensemble(check_configs(configs, lattice_shape, event_shape=event_shape)[None], theory)
-    if not more or more[0] is None:
-        return chain, part
-    gradients = check_configs(more[0], lattice_shape, event_shape=event_shape, what="gradients")[None]
-    if gradients.shape != part.configs.shape:
-        raise ValueError(f"a block has {part.configs.shape[1]} configurations and {gradients.shape[1]} gradients")
-    return chain, replace(part, gradients=gradients)
-
-
-def _control_of_block(control: Any, observable: Callable, part: Ensemble) -> np.ndarray:
-    """f on the configurations of one block, in the form of the observable."""
-    if isinstance(control, Fit):
-        if np.isin(part.fingerprints(), control.seen).any():
-            raise ValueError("the fit has seen configurations of these blocks, so their mean is biased; give others")
-        data = Data.measure(part.theory, observable, part)
-    elif callable(control) and not is_linear(control):
-        data = Data.measure(part.theory, observable, part)
-    else:
+def _numbers_of_block(control: Any, observable: Callable, part: Ensemble) -> tuple[np.ndarray, np.ndarray]:
+    """O and f on the configurations of one block, (chain, draw, ...); f is 0 if there is no `control`."""
+    if control is None:
+        o = part.in_chains(measure(observable, part.flat, part.theory))
+        return o, np.zeros_like(o)
+    is_function = callable(control) and not is_linear(control)
+    if not isinstance(control, Fit) and not is_function:
         raise TypeError(f"blocks need a Fit or a function phi -> f, got {type(control).__name__}; fit it first")
+    data = Data.measure(part.theory, observable, part)
+    if isinstance(control, Fit) and np.isin(data.fingerprints, control.seen).any():
+        raise ValueError(
+            "the fit has seen configurations of these blocks, so their mean is biased; give others, for example with "
+            "another seed"
+        )
     found = control_values(data, control)
-    return found.values.reshape(-1) if data.scalar else found.values
+    return data.in_chains(data.values), data.in_chains(found.values)
 
 
 def _from_blocks(
@@ -361,9 +359,7 @@ def _from_blocks(
     places = places_of([len(chain) for chain in chains])
     trajectories = places.on_grid(places.trajectory)
     samples = places.on_grid(np.concatenate(chains))
-    unknown = dict.fromkeys(("sampling", "fitting", "evaluating"), np.nan)
-    options = {"errors": errors, "seconds": unknown, **more}
-    return Estimate.from_samples(theory, observable, samples, trajectories=trajectories, **options)
+    return Estimate.from_samples(theory, observable, samples, trajectories=trajectories, errors=errors, **more)
 
 # %% ../../nbs/analysis/04_estimate.ipynb #d8ceb242
 def estimate_including_training(

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['THERMALISING', 'MEASURING', 'SAMPLING', 'normal', 'update_chain', 'Tuning', 'HMC', 'ExactGaussian', 'Chains', 'step',
            'Piece', 'piece_size', 'advance', 'init', 'lowest_mass_squared', 'retune', 'Progress', 'thermalise',
-           'choose_thin', 'draw', 'sample_steps', 'sample']
+           'choose_thin', 'draw', 'count_chains', 'sample_steps', 'sample']
 
 # %% ../../nbs/sampling/04_hmc.ipynb #5103e935
 import os
@@ -460,7 +460,7 @@ def _check_count(name: str, value, least: int) -> None:
         raise ValueError(f"{name} = {value} must be at least {least}")
 
 
-def _count_chains(n_configs: int, n_chains: int | None) -> int:
+def count_chains(n_configs: int, n_chains: int | None) -> int:
     """The number of chains: if not given, a divisor of `n_configs` that leaves each chain 4 draws, 20 if possible."""
     if n_chains is None:
         for n in (20, 25, 16, 32, *range(64, 1, -1)):
@@ -544,7 +544,7 @@ def sample_steps(
     if not (isinstance(thin, str) and thin == "auto"):
         _check_count("thin", thin, 1)
     method = _check_method(theory, method)
-    n_chains = _count_chains(n_configs, n_chains)
+    n_chains = count_chains(n_configs, n_chains)
     n_draws = n_configs // n_chains
     chains = init(theory, n_chains, _check_key(key), method, start)
     at = Progress(THERMALISING, 0, n_thermal, chains)
