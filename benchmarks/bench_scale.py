@@ -1,10 +1,10 @@
 """A million configurations of 20x20 in bounded memory: the time of each stage, and how it grows with N and V.
 
-Three stages. *Sampling*: `sample_blocks` writes all configurations into a file, in float32. *Fitting*: the first recipes
-of the ladder on 10,000 configurations of another seed, and by `fit_blocks` the field that was chosen on all of the file.
-*Estimating*: `estimate_blocks` of the correlator on the file, with the first of the two fits. The second fit has seen
-the file, so its ratio is measured on 20,000 others. Improved legs reach far larger ratios, but they cost a hundred times
-as much for each configuration: with them a million configurations are not needed.
+Three stages. *Sampling*: `sample_blocks` writes all configurations into a file, in float32. *Fitting*: the first
+recipes of the ladder on 10,000 configurations of another seed, and by `fit_blocks` the field that was chosen on all of
+the file. *Estimating*: `estimate_blocks` of the correlator on the file, with the first of the two fits. The second fit
+has seen the file, so its ratio is measured on 20,000 others. Improved legs reach far larger ratios, but they cost a
+hundred times as much for each configuration: with them a million configurations are not needed.
 
 The exponents are slopes of log(time) against log(N) and log(V) over a few small runs, after one that compiles.
 `--devices` measures the stages on GPU and CPU, where there is a GPU, and prints the ratios of their times.
