@@ -76,7 +76,11 @@ def test_estimate_by_a_fit_that_was_loaded(rest):
     f = fit.evaluate(rest).reshape(raw.shape)
     parts = {"errors": "jackknife", "raw": ncv.Estimate.from_samples(rest.theory, CORR, raw, errors="jackknife")}
     then = ncv.Estimate.from_samples(rest.theory, CORR, raw - f, **parts)
-    assert_same_estimate(then, NUMBERS["estimates"]["fit"])
+    stored = dict(NUMBERS["estimates"]["fit"])
+    # That version did not make up for the finite length of the blocks: its errors are a few per cent off.
+    for quantity in ("error", "error_ratio"):
+        np.testing.assert_allclose(getattr(then, quantity), stored.pop(quantity), rtol=0.1, err_msg=quantity)
+    assert_same_estimate(then, stored)
 
 
 @pytest.mark.parametrize("file", ["ensemble.h5", "ladder.safetensors", "neural.safetensors"])
