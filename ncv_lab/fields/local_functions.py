@@ -341,18 +341,21 @@ class Polynomials(eqx.Module):
         n_left = (smeared.shape[-1] + 1) // 2
         a = self._half(slice(n_left), smeared, drift, overlaps)
         b = self._half(slice(n_left, None), smeared, drift, overlaps)
-        across = jnp.asarray(overlaps[n_left:, :n_left], smeared.dtype)
-        crossed = 2 * jnp.tensordot(across, a.jet.slopes, 1)
+        # Sums in place of a matrix product with this small matrix, which would copy the slopes into another order.
+        across = np.asarray(overlaps[n_left:, :n_left], smeared.dtype)
+        crossed = [2 * sum(g * slope for g, slope in zip(row, a.jet.slopes, strict=True)) for row in across]
         waves = jnp.asarray(waves, smeared.dtype)
 
-        def sum_of_products(of_a: list, of_b: list) -> Float[Array, "parts T M"]:
-            """sum_s a_s b_s, summed over the sites of each slice, for the monomials."""
-            products = jnp.einsum("pv,smtv,sntv->ptmn", waves, jnp.stack(of_a), jnp.stack(of_b))
-            return products[:, :, a.place, b.place]
+        def sum_of_products(*pairs: tuple[Array, Array]) -> Float[Array, "parts T M"]:
+            """The sum of of_a * of_b over the pairs and over the sites of each slice, for the monomials."""
+            products = sum(jnp.einsum("pv,mtv,ntv->ptmn", waves, of_a, of_b) for of_a, of_b in pairs)
+            return jnp.asarray(products)[:, :, a.place, b.place]
 
-        value = sum_of_products([a.jet.value], [b.jet.value])
+        value = sum_of_products((a.jet.value, b.jet.value))
         generated = sum_of_products(
-            [a.jet.generated, a.jet.value, *crossed], [b.jet.value, b.jet.generated, *b.jet.slopes]
+            (a.jet.generated, b.jet.value),
+            (a.jet.value, b.jet.generated),
+            *zip(crossed, b.jet.slopes, strict=True),
         )
         slopes_of_a = jnp.einsum("jmtv,ntv->jmn", a.jet.slopes, b.jet.value)
         slopes_of_b = jnp.einsum("mtv,jntv->jmn", a.jet.value, b.jet.slopes)
