@@ -30,12 +30,17 @@ LESSON ?=
 QUIET_LAB := --LabApp.news_url=None --LabApp.check_for_updates_class=jupyterlab.NeverCheckForUpdate \
 	--MappingKernelManager.cull_idle_timeout=3600 --MappingKernelManager.cull_interval=300
 
+# `make bench` leaves out what takes half an hour or needs a browser, and ends with the table
+LONG_BENCHMARKS := benchmarks/bench_panel.py benchmarks/bench_reduction.py benchmarks/bench_scale.py
+TABLE := benchmarks/bench_table.py
+BENCHMARKS := $(filter-out $(LONG_BENCHMARKS) $(TABLE),$(sort $(wildcard benchmarks/[!_]*.py))) $(TABLE)
+
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo paper test coverage browser lab bench bench-panel bench-reduction book pictures front-page docs export readme lint lock release-check clean distclean
+.PHONY: help demo paper test coverage browser lab bench bench-table bench-scale bench-panel bench-reduction book pictures front-page docs export readme lint lock release-check clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -68,8 +73,14 @@ browser: ## Chromium for the tests of the panels: looked for, and on Debian inst
 lab: $(DEV) ## JupyterLab on the index notebook; kernels of closed notebooks are ended
 	$(BIN)/jupyter lab index.ipynb $(QUIET_LAB)
 
-bench: $(DEV) ## every script in benchmarks/, one after the other
-	@for script in benchmarks/[!_]*.py; do echo "== $$script"; $(BIN)/python $$script || exit 1; done
+bench: $(DEV) ## the benchmarks one after the other, and last one table of speeds; the long ones are commands of their own
+	@failed=0; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script || failed=1; done; exit $$failed
+
+bench-table: $(DEV) ## one table: how fast, beside what, and how near to the limit of the machine (a quarter of an hour)
+	$(BIN)/python benchmarks/bench_table.py
+
+bench-scale: $(DEV) ## a million configurations in bounded memory: seconds of each stage, and how they grow
+	$(BIN)/python benchmarks/bench_scale.py
 
 bench-panel: $(DEV) browser ## how fast the main panel reacts, measured in a browser
 	$(BIN)/python benchmarks/bench_panel.py
