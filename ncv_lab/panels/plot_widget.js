@@ -5,6 +5,7 @@
 const MEANINGS = ["raw", "improved", "trained", "other", "pinned", "exact", "negative", "zero", "positive"];
 const DASHES = [[7, 4], [2, 3], [8, 3, 2, 3], [12, 3], [2, 6]]; // of pinned curves
 const MARKS = "①②③④⑤";
+const RESTING = ["ready", "stopped", "error", "finished"]; // stages in which a panel does not work
 const MARGIN = { left: 58, right: 18, top: 8, bottom: 36 };
 
 const node = (tag, parent, options = {}) => parent.appendChild(Object.assign(document.createElement(tag), options));
@@ -770,6 +771,10 @@ function render({ model, el }) {
     link.remove();
     setTimeout(() => URL.revokeObjectURL(link.href), 10000);
   }
+  // While a panel works, its page says that it is still there; without a sign for long, the work pauses.
+  const alive = () => { if (!RESTING.includes(board.dataset.stage)) model.send({ alive: true }); };
+  const pulse = setInterval(alive, 5000);
+  document.addEventListener("visibilitychange", alive);
   const size = new ResizeObserver(redraw), theme = new MutationObserver(redraw);
   size.observe(board);
   theme.observe(document.body, { attributes: true });
@@ -786,6 +791,8 @@ function render({ model, el }) {
   tour.show();
   model.send({ shown: true, fragment: fragment() });
   return () => {
+    clearInterval(pulse);
+    document.removeEventListener("visibilitychange", alive);
     size.disconnect();
     theme.disconnect();
     tour.remove();

@@ -36,7 +36,8 @@ class Runner:
         self.running = False
         self.wanted = 0  # the number of the work that is wanted
         self.busy = 0  # how many threads are at work
-        self.turn = threading.Condition()  # held while any of these numbers change
+        self.paused = False  # nobody looks
+        self.turn = threading.Condition()  # held while any of these change
         self.threads: list[threading.Thread] = []
 
     def start(self, state: Any) -> None:
@@ -54,6 +55,17 @@ class Runner:
         with self.turn:
             self.wanted += 1
             self.running = False
+            self.turn.notify_all()
+
+    def pause(self) -> None:
+        """Let the work rest after its next update, until `resume` or `stop`."""
+        with self.turn:
+            self.paused = True
+
+    def resume(self) -> None:
+        """Let work that was paused go on."""
+        with self.turn:
+            self.paused = False
             self.turn.notify_all()
 
     def join(self, timeout: float | int | None = None) -> bool:
@@ -96,6 +108,9 @@ class Runner:
                 if last_is_shown:
                     next_time = now + 1 / self.rate
                     self.show(update)
+                self.turn.wait_for(lambda: self.wanted != mine or not self.paused)
+                if self.wanted != mine:
+                    return
         with self.turn:
             if self.wanted == mine:
                 self.running = False

@@ -1,5 +1,6 @@
 """What all panels have in common, with a panel that counts and computes nothing."""
 
+import asyncio
 import io
 import json
 import time
@@ -320,3 +321,23 @@ def test_the_code_goes_to_the_clipboard(panel, monkeypatch):
 def test_json_has_no_nan():
     assert as_list(np.array([[1.0, np.nan], [np.inf, 2.0]])) == [[1.0, None], [None, 2.0]]
     assert as_list(np.arange(2)) == [0, 1] and as_list(np.array(0.5)) == 0.5
+
+
+def test_a_panel_pauses_when_its_page_is_gone(panel, monkeypatch):
+    monkeypatch.setattr("ncv_lab.panels.base.UNSEEN", 0.05)
+    panel.controls["n"].value = 10**6
+    panel.start()
+
+    async def page():
+        assert not panel.runner.paused, "without a page that ever spoke nothing pauses"
+        panel.hear(panel.board, {"shown": True}, [])
+        for _ in range(4):
+            await asyncio.sleep(0.02)
+            panel.hear(panel.board, {"alive": True}, [])
+            assert not panel.runner.paused
+        await asyncio.sleep(0.2)
+        assert panel.runner.paused and panel.runner.running
+        panel.hear(panel.board, {"alive": True}, [])
+        assert not panel.runner.paused
+
+    asyncio.run(page())

@@ -80,3 +80,20 @@ def test_not_more_updates_are_shown_than_asked_for():
     begin = time.monotonic()
     runner.start(200)
     assert runner.join(30) and len(shown) <= 20 * (time.monotonic() - begin) + 2 and shown[-1] == 199
+
+
+def test_work_that_nobody_looks_at_waits():
+    shown = []
+    runner = Runner(count_to, shown.append, shown.append, rate=1e6)
+    runner.start(10**9)
+    wait(lambda: len(shown) > 3)
+    runner.pause()
+    time.sleep(0.05)
+    seen = len(shown)
+    time.sleep(0.05)
+    assert len(shown) == seen and runner.running
+    runner.resume()
+    wait(lambda: len(shown) > seen)
+    runner.pause()
+    runner.stop()
+    assert runner.join(10), "stop ends work that is paused"

@@ -206,3 +206,19 @@ def test_a_paced_training_reports_often_and_visits_the_same_configurations():
     *_, whole = method.run(net(), data, key=KEY)
     for mine, reference in zip(fits[-1].state["leaves"], whole.state["leaves"], strict=True):
         np.testing.assert_allclose(mine, reference, rtol=1e-9, atol=1e-12)
+
+
+def test_a_training_that_no_longer_improves_ends_by_itself(monkeypatch):
+    data = ncv.Data.measure(THEORY, CORR, ensemble())
+    method = ncv.Adam(steps=10**6, check_every=10, learning_rate=1e-9, batch_size=4)
+    training = method.begin(net(), data, key=KEY)
+    *_, last = paced(training, seconds=1e-4, patience=40)
+    best = last.diagnostics["best_step"]
+    assert last.status == "running" and training.step - best >= 40 and training.step < 10**5
+    first = training.step
+    *_, last = paced(training, seconds=1e-4, patience=40)
+    assert training.step >= first + 40, "whoever starts it again gets as many steps"
+    monkeypatch.setattr("ncv_lab.panels.updates.MOST_STEPS", 20)
+    first = training.step
+    *_, last = paced(training, seconds=1e-4)
+    assert first + 20 <= training.step < first + 40
