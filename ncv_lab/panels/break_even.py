@@ -27,6 +27,7 @@ from ncv_lab.panels.variance_lab import (
     family_control,
     fit_arrays,
     fit_code,
+    large_number,
     ratio_in_words,
     time_control,
 )
@@ -125,7 +126,7 @@ TIMES_PLOT = Plot(
     "Time to reach an error", "error of C(t)", "seconds",
     (Series("time_raw", "sampling more", "raw"), Series("time_improved", "control variate", "improved")),
     xlog=True, ylog=True, span=7,
-    tooltip="raw: N · cost; improved: training half, fit, N · (cost + evaluation)",
+    tooltip="raw: N · cost; improved: configurations to learn, fit, N · (cost + evaluation)",
 )
 
 
@@ -135,7 +136,7 @@ def break_even_facts(update: BreakEvenUpdate) -> dict[str, str]:
     return {
         "fit": f"{update.fit.wall_time:.2f} s",
         "evaluation": f"{1e3 * update.evaluating:.3g} ms a configuration",
-        "error ratio": error_ratio_in_words(update),
+        "error bar": f"{error_ratio_in_words(update)} times shorter",
         **update.sampled.health,
     }
 
@@ -190,15 +191,14 @@ class BreakEvenPanel(Panel[BreakEvenState, BreakEvenUpdate]):
         t, times = update.state.t, update.times
         value, value_error = abs(np.ravel(update.result.value)[t]), np.ravel(update.result.error)[t]
         relative = times.break_even / value
-        large_number, uncertain, claim = "never", "", "f costs more than it gains"
+        large, claim = {"number": "never", "plusminus": ""}, "f costs more than it gains"
         if np.isfinite(relative):
             error = relative * np.hypot(times.break_even_error / times.break_even, value_error / value)
-            large_number, uncertain = f"{100 * relative:.3g} %", f"± {100 * error:.1g}"
+            large = large_number(100 * relative, 100 * error, " %")
             claim = f"in the end {ratio_in_words(times.final_gain, times.final_gain_error)} times faster"
         return {
             "caption": f"the control variate wins below this relative error of C({t})",
-            "number": large_number,
-            "plusminus": uncertain,
+            **large,
             "claim": claim,
             "facts": break_even_facts(update),
             "status": "finished; move the cost",

@@ -26,7 +26,16 @@ from .controls import Control, choice, integers, select
 from .plot_widget import Board, Plot, Series
 from .state import ADAM_CHECK, SYMMETRIC, EnsembleMade, Script, TheoryState, check_range, keys
 from .updates import Sampled, Update, ensemble_updates, estimate_of
-from .variance_lab import BATCHES, KERNELS, PENALTIES, RATES, number, time_control
+from ncv_lab.panels.variance_lab import (
+    BATCHES,
+    KERNEL_NAMES,
+    KERNELS,
+    large_number,
+    number,
+    penalty_control,
+    rate_control,
+    time_control,
+)
 from ..theory.observables import Correlator
 
 # %% ../../nbs/panels/15_compare.ipynb #c09a0006
@@ -235,13 +244,13 @@ def compare_controls() -> dict[str, Control]:
     return {
         **theory_controls(),
         "t": time_control(),
-        "width": select("width up to", (1, 2, 4, 8, 16, 32), "Neurons in each hidden layer: powers of two up to this."),
-        "depth": integers("depth up to", 1, 5, "Hidden layers: all numbers up to this."),
+        "width": select("width ≤", (1, 2, 4, 8, 16, 32), "Neurons in each hidden layer: powers of two up to this."),
+        "depth": integers("depth ≤", 1, 5, "Hidden layers: all numbers up to this."),
         "steps": select("steps", STEPS, "How many steps of Adam each network makes."),
-        "learning_rate": select("rate", RATES, "η, the learning rate: a step of Adam moves the weights by about this."),
-        "l2": select("L2", PENALTIES, "δ: the loss is mean (O − f − μ)² + δ Σ w², Eq. (13)."),
-        "batch_size": select("batch", BATCHES, "How many configurations each step of Adam looks at."),
-        "symmetric": choice("symmetry", SYMMETRIC, KERNELS),
+        "learning_rate": rate_control(),
+        "l2": penalty_control(),
+        "batch_size": select("batch", BATCHES, "How many configurations each training step looks at."),
+        "symmetric": choice("symmetry", SYMMETRIC, KERNELS, labels=KERNEL_NAMES),
     }
 
 
@@ -313,15 +322,14 @@ class ComparePanel(Panel[CompareState, CompareUpdate]):
         assert update.sampled is not None  # rows come from an ensemble
         n_networks = len(state.widths) * len(state.depths)
         return {
-            "caption": f"σ raw / σ improved at t = {state.t}: width {best.width}, depth {best.depth}",
-            "number": number(best.ratio),
-            "plusminus": f"± {best.error:.1g}",
+            "caption": f"times smaller spread of C({state.t}): width {best.width}, depth {best.depth}",
+            **large_number(best.ratio, best.error),
             "claim": f"the linear field, which is solved: {number(update.linear)}",
-            "note": "Chosen on a part of the training half, and measured on the other half.",
+            "note": "Chosen on a part of the half to learn, and measured on the half to test.",
             "facts": {
                 "networks": f"{len(update.rows) * len(state.widths)} of {n_networks}",
                 "training": f"{state.steps:,} steps each, all widths of a depth at once",
-                "measured on": f"{state.n_configs} that the fits never saw",
+                "configurations": f"{state.n_configs} to learn + {state.n_configs} to test",
                 **update.sampled.health,
             },
             "chosen": [state.widths.index(best.width), state.depths.index(best.depth)],

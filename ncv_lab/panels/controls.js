@@ -91,8 +91,8 @@ const KINDS = {
   choice(model, row, set) {
     const list = node("select", row, { className: "ncv-wide" });
     list.setAttribute("aria-label", model.get("name"));
-    const sentences = model.get("sentences");
-    for (const option of model.get("options")) node("option", list, { value: option, textContent: option, title: sentences[option] || "" });
+    const sentences = model.get("sentences"), labels = model.get("labels") || {};
+    for (const option of model.get("options")) node("option", list, { value: option, textContent: labels[option] || option, title: sentences[option] || "" });
     list.addEventListener("change", () => set(list.value));
     const see = node("span", row, { className: "ncv-see" });
     see.setAttribute("aria-live", "polite");
@@ -113,7 +113,7 @@ function render({ model, el }) {
   const control = node("div", el, { className: "ncv-control" });
   control.dataset.name = model.get("name");
   const row = node("div", control, { className: "ncv-row" });
-  const label = node("label", row, { textContent: model.get("name") });
+  const label = node("label", row, { textContent: model.get("label") || model.get("name") });
   const set = (value) => { model.set("value", value); model.save_changes(); show(); };
   const show = KINDS[model.get("kind")](model, row, set);
   const tip = node("div", control, { className: "ncv-tip", id: `ncv-tip-${++count}`, textContent: model.get("explanation") });

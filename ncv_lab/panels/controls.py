@@ -36,8 +36,10 @@ class Control(anywidget.AnyWidget):
 
     Args:
         kind: "slider" (a number), "range" (two integers), "text", "choice" (one of `options`) or "tick" (yes or no).
-        name: what stands beside it.
+        name: what it is called, in short.
         tooltip: the formula or the sentence that explains it.
+        label: what stands beside it; by default the name.
+        labels: what is shown in place of a choice, by its name.
         options: the numbers that a slider moves over, or the choices; suggestions for a text.
         low: where a slider without `options` begins.
         high: where it ends.
@@ -50,6 +52,8 @@ class Control(anywidget.AnyWidget):
     _css = palette_css() + _CODE.joinpath("controls.css").read_text(encoding="utf-8")
     kind = traitlets.Enum(KINDS).tag(sync=True)
     name = traitlets.Unicode().tag(sync=True)
+    label = traitlets.Unicode().tag(sync=True)
+    labels: traitlets.Dict = traitlets.Dict().tag(sync=True)
     explanation = traitlets.Unicode().tag(sync=True)
     options: traitlets.List = traitlets.List().tag(sync=True)
     min = traitlets.Float(0.0).tag(sync=True)
@@ -70,6 +74,8 @@ class Control(anywidget.AnyWidget):
         high: float | int = 1,
         step: float | int = 1,
         value: Any = None,
+        label: str = "",
+        labels: Mapping[str, str] | None = None,
         sentences: Mapping[str, str] | None = None,
     ):
         if value is None:
@@ -77,6 +83,8 @@ class Control(anywidget.AnyWidget):
         super().__init__(
             kind=kind,
             name=name,
+            label=label or name,
+            labels=dict(labels or {}),
             explanation=tooltip,
             options=list(options),
             min=low,
@@ -106,17 +114,23 @@ class Control(anywidget.AnyWidget):
             self.value = high
 
 # %% ../../nbs/panels/00_controls.ipynb #d35b4e7b
-def select(name: str, values: Iterable[float | int], tooltip: str) -> Control:
+def select(name: str, values: Iterable[float | int], tooltip: str, label: str = "") -> Control:
     """A slider over a list of values, which begins with the smallest of them; any other number can be typed."""
-    return Control("slider", name, tooltip, options=sorted(values))
+    return Control("slider", name, tooltip, options=sorted(values), label=label)
 
 
-def integers(name: str, low: int, high: int, tooltip: str) -> Control:
+def integers(name: str, low: int, high: int, tooltip: str, label: str = "") -> Control:
     """A slider over the integers from `low` to `high`."""
-    return Control("slider", name, tooltip, low=low, high=high)
+    return Control("slider", name, tooltip, low=low, high=high, label=label)
 
 
-def choice(name: str, options: Iterable[str], tooltip: str, sentences: Mapping[str, str] | None = None) -> Control:
+def choice(
+    name: str,
+    options: Iterable[str],
+    tooltip: str,
+    sentences: Mapping[str, str] | None = None,
+    labels: Mapping[str, str] | None = None,
+) -> Control:
     """A list of choices, which begins with the first of them.
 
     Args:
@@ -124,5 +138,6 @@ def choice(name: str, options: Iterable[str], tooltip: str, sentences: Mapping[s
         options: the choices.
         tooltip: what explains it.
         sentences: what is said about a choice when it is made.
+        labels: what is shown in place of a choice, by its name.
     """
-    return Control("choice", name, tooltip, options=tuple(options), sentences=sentences)
+    return Control("choice", name, tooltip, options=tuple(options), sentences=sentences, labels=labels)

@@ -143,7 +143,8 @@ class MassPanel(Panel[MassState, MassUpdate]):
         facts = {"raw": "too few times with a signal in this window"}
         for name, mass in update.masses.items():
             facts[name] = f"{format_error(mass.m, mass.m_error)}, χ²/dof = {mass.chi2:.1f}/{mass.dof}"
-        facts["measured on"] = f"{update.result.n_configs} that the fit never saw"
+        n_fitted = update.fit.n_configs if update.fit is not None else 0
+        facts["configurations"] = f"{n_fitted} to learn + {update.result.n_configs} to test"
         return {
             "caption": f"mass from t = {improved.t_min} to {improved.t_max}, improved",
             "number": format_error(improved.m, improved.m_error),

@@ -25,8 +25,8 @@ from ncv_lab.panels.variance_lab import (
     fit_code,
     fit_facts,
     lab_controls,
+    large_number,
     number,
-    plusminus,
     ratio_curves,
 )
 
@@ -49,8 +49,8 @@ HALVES_PLOT = replace(
     span=7,
     series=(
         RATIO_PLOT.series[0],
-        Series("train", "training half", "trained"),
-        Series("others", "other half", "improved"),
+        Series("train", "to learn", "trained"),
+        Series("others", "to test", "improved"),
     ),
 )
 
@@ -95,10 +95,9 @@ class OverfitPanel(Panel[LabState, LabUpdate]):
             return {}
         trained = float(update.curve.fitted[-1])
         return {
-            "caption": "σ raw / σ improved on the other half, last step",
-            "number": number(update.sigma_ratio),
-            "plusminus": plusminus(update),
-            "claim": f"but {number(trained)} where it was trained",
+            "caption": "times smaller spread on the half to test, last step",
+            **large_number(update.sigma_ratio, update.sigma_ratio_error),
+            "claim": f"but {number(trained)} times on the half to learn",
             "facts": fit_facts(update),
         }
 

@@ -59,18 +59,41 @@ export function settle(kept, wanted, log) {
   return measure(low, high) > 0.45 * measure(...kept) ? kept : wanted;
 }
 
+const FINE = [1, 2, 3, 4, 5, 6, 7, 8, 9];
+
+// The numbers between low and high that are one of the factors times a power of ten, in every so many decades.
+function logTicks(low, high, factors, every) {
+  const found = [];
+  for (let k = Math.floor(Math.log10(low)); k <= Math.ceil(Math.log10(high)); k += every) {
+    for (const m of factors) {
+      const value = Number((m * 10 ** k).toPrecision(3));
+      if (value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9)) found.push(value);
+    }
+  }
+  return found;
+}
+
+// A value with its error in units of the last digit, as ncv_lab writes it: 9.1(5).
+export function withError(value, error) {
+  if (!(Number.isFinite(value) && error > 0)) return format(value);
+  const size = Math.max(Math.abs(value), error), power = size >= 1e-3 && size < 1e6 ? 0 : Math.floor(Math.log10(size));
+  const [v, e] = [value / 10 ** power, error / 10 ** power];
+  if (e < 1e-6 * Math.abs(v)) return format(value);
+  let places = -Math.floor(Math.log10(e));
+  if (Math.round(e * 10 ** (places + 1)) < 20) places += 1;
+  const shown = Math.max(places, 0), unit = 10 ** Math.max(-places, 0);
+  const rounded = Math.round(v / unit) * unit;
+  return `${(places > 0 ? v : rounded).toFixed(shown)}(${Math.round(e * 10 ** places) * unit})${power ? `·10${superscript(power)}` : ""}`;
+}
+
 export function ticks(low, high, log, count, integer = false) {
   const found = [];
   if (log) {
-    const decades = Math.log10(high / low), every = Math.ceil((decades + 1) / count);
-    const factors = decades < 2.5 && count > 2 * decades ? [1, 2, 5] : [1];
-    for (let k = Math.floor(Math.log10(low)); k <= Math.ceil(Math.log10(high)); k += every) {
-      for (const m of factors) {
-        const value = Number((m * 10 ** k).toPrecision(3));
-        if (value >= low * (1 - 1e-9) && value <= high * (1 + 1e-9)) found.push([value, format(value)]);
-      }
-    }
-    return found;
+    const every = Math.ceil((Math.log10(high / low) + 1) / count);
+    const choices = [[FINE, 1], [[1, 2, 5], 1], [[1, 3], 1], [[1], 1], [[1], every]].map(([factors, step]) => logTicks(low, high, factors, step));
+    const few = choices.findIndex((some) => some.length <= Math.max(count, 4));
+    const enough = choices[few]?.length > 2 ? few : Math.max(few - 1, 0); // two ticks are too few to read an axis by
+    return choices[enough].map((value) => [value, format(value)]);
   }
   const step = Math.max(round125((high - low) / count, false), integer ? 1 : 0);
   for (let i = Math.ceil(low / step - 1e-9); i * step <= high + step * 1e-9; i++) found.push([i * step, format(i * step)]);
@@ -125,8 +148,11 @@ class Plot {
     this.legend.replaceChildren();
     for (const series of names.length > 1 || this.spec.legend ? names : []) {
       const name = this.names?.[series.key] || series.name;
-      const label = node("span", this.legend, { textContent: `${series.mark || (series.marker ? "●" : series.dash ? "┄" : "━")} ${name}` });
+      const label = node("span", this.legend);
       label.style.color = colours[series.colour];
+      const kind = series.mark ? "mark" : series.marker ? "dot" : series.dash ? "dashed" : series.thin ? "thin" : "line";
+      node("i", label, { className: `ncv-swatch ${kind}`, textContent: series.mark || (series.marker ? "●" : "") });
+      label.append(name);
     }
     if (this.spec.image) this.drawImage();
     else if (this.spec.cloud) this.drawCloud();
@@ -154,18 +180,38 @@ class Plot {
     const image = this.series[0], { pen } = this;
     if (!image) return;
     const [rows, cols] = [image.columns.length, image.columns[0].length];
-    const cell = Math.min((this.width - 8) / rows, (this.height - 8) / cols);
+    const [across, down] = [this.width - 74, this.height - 28]; // the rest is for the words and the scale of colours
+    const cell = Math.min(across / rows, down / cols);
     const size = (value) => (Number.isFinite(value) ? Math.abs(value) : 0);
     const limit = Math.max(...image.columns.flatMap((row) => [...row].map(size)), 1e-12);
     const [low, middle, high] = ["negative", "zero", "positive"].map((name) => rgb(this.colours[name]));
-    const [left, top] = [(this.width - rows * cell) / 2, (this.height - cols * cell) / 2];
+    const [left, top] = [22 + (across - rows * cell) / 2, 4 + (down - cols * cell) / 2];
+    const shade = (part) => `rgb(${middle.map((m, k) => Math.round(m + Math.abs(part) * ((part < 0 ? low : high)[k] - m))).join()})`;
     image.columns.forEach((row, i) => row.forEach((value, j) => {
       if (!Number.isFinite(value)) return;
-      const part = Math.abs(value) / limit, end = value < 0 ? low : high;
-      pen.fillStyle = `rgb(${middle.map((m, k) => Math.round(m + part * (end[k] - m))).join()})`;
+      pen.fillStyle = shade(value / limit);
       pen.fillRect(left + i * cell, top + (cols - 1 - j) * cell, cell + 0.5, cell + 0.5);
     }));
-    if (this.cursor === null || this.spec.y === "") return;
+    this.text(this.spec.x, left + (rows * cell) / 2, top + cols * cell + 16, "center", this.ink, this.width - 10);
+    if (this.spec.y) {
+      pen.save();
+      pen.translate(left - 8, top + (cols * cell) / 2);
+      pen.rotate(-Math.PI / 2);
+      this.text(this.spec.y, 0, 0, "center");
+      pen.restore();
+    }
+    const bar = left + rows * cell + 8, tall = Math.min(cols * cell, 120), foot = top + (cols * cell + tall) / 2;
+    for (let k = 0; k < 40; k++) {
+      pen.fillStyle = shade(k / 19.5 - 1);
+      pen.fillRect(bar, foot - ((k + 1) / 40) * tall, 8, tall / 40 + 0.5);
+    }
+    const end = format(limit, 2);
+    [[`−${end}`, foot], ["0", foot - tall / 2 + 4], [end, foot - tall + 9]].forEach(([text, y]) => this.text(text, bar + 12, y, "left"));
+    if (this.cursor === null) return;
+    if (!this.spec.y) {
+      this.box(["tiles: kernels W(t, x) of the first layer", "last tile: the field g on the configuration", "each over its largest number"], this.cursor);
+      return;
+    }
     const i = Math.min(rows - 1, Math.max(0, Math.floor((this.cursor - left) / cell)));
     this.box([`largest |φ| = ${format(limit)}`, `mean of slice ${i}: ${format(image.columns[i].reduce((a, b) => a + b, 0) / cols)}`], this.cursor);
   }
@@ -194,7 +240,7 @@ class Plot {
     const { pen, colours } = this, cloud = this.series[0], bottom = this.height - MARGIN.bottom, top = MARGIN.top;
     const left = 46, right = this.width - 8, wall = left + (right - left) * 0.7;
     if (!cloud || !cloud.columns[0].length) {
-      this.text("no data yet", this.width / 2, this.height / 2, "center");
+      this.text(this.empty(), this.width / 2, this.height / 2, "center");
       return;
     }
     const [f, O] = cloud.columns, most = Math.max(...O.map(Math.abs));
@@ -221,7 +267,12 @@ class Plot {
     pen.setLineDash([]);
     pen.fillStyle = colours.improved;
     pen.globalAlpha = 0.55;
+    pen.save();
+    pen.beginPath();
+    pen.rect(left, top, wall - left, bottom - top); // at first f may be larger than O
+    pen.clip();
     for (const [x, y] of this.places) { pen.beginPath(); pen.arc(x, y, 2, 0, 2 * Math.PI); pen.fill(); }
+    pen.restore();
     pen.globalAlpha = 1;
     if (this.chosen != null && this.places[this.chosen]) {
       pen.strokeStyle = this.ink;
@@ -232,7 +283,7 @@ class Plot {
     }
     const heights = (values) => {
       const found = new Array(41).fill(0);
-      for (const v of values) found[Math.round(((Math.min(Math.max(v, -end), end) + end) / (2 * end)) * 40)]++;
+      for (const v of values) if (Math.abs(v) <= end) found[Math.round(((v + end) / (2 * end)) * 40)]++;
       return found.map((n) => n / Math.max(...found, 1));
     };
     const tall = (bottom - top) / 41;
@@ -250,7 +301,7 @@ class Plot {
   drawHeat() {
     const { pen, colours } = this, map = this.series[0], top = MARGIN.top, bottom = this.height - MARGIN.bottom;
     if (!map) {
-      this.text("no data yet", this.width / 2, this.height / 2, "center");
+      this.text(this.empty(), this.width / 2, this.height / 2, "center");
       return;
     }
     const across = [...map.columns].slice(1), up = [...map.columns[0]].slice(1), left = 52;
@@ -291,6 +342,9 @@ class Plot {
     });
   }
 
+  // What stands where nothing can be drawn yet.
+  empty() { return this.resting ? "no data yet" : "please wait …"; }
+
   nearest(x, y) {
     let best = null, distance = 20;
     (this.places || []).forEach(([px, py], i) => { const d = Math.hypot(px - x, py - y); if (d < distance) [best, distance] = [i, d]; });
@@ -323,15 +377,24 @@ class Plot {
     pen.rotate(-Math.PI / 2);
     this.text(spec.y, 0, 0, "center", this.ink, bottom - top + 8);
     pen.restore();
-    if (!this.series.length) this.text("no data yet", (left + right) / 2, (top + bottom) / 2, "center");
+    if (!this.series.length) this.text(this.empty(), (left + right) / 2, (top + bottom) / 2, "center");
     pen.save();
     pen.beginPath();
     pen.rect(left, top, right - left, bottom - top);
     pen.clip();
     for (const series of this.series) this.drawSeries(series, X, Y, bottom);
     if (spec.ylog) this.markNegative(X, bottom);
+    if (this.series.some((series) => series.columns[1].some((_, i) => this.hollow(series, i)))) {
+      this.text("hollow: compatible with 0", right - 6, top + 14, "right");
+    }
     pen.restore();
-    if (this.cursor !== null && this.series.length) this.hover(X, top, bottom);
+    if (this.cursor !== null && this.series.length) this.hover(X, Y, top, bottom);
+  }
+
+  // Whether a point is compatible with 0: its error is larger than its value, or it lies above the line of no signal.
+  hollow({ columns: [, ys, errors], marker }, i) {
+    if (!marker || !this.spec.ylog) return false;
+    return (errors !== undefined && marker === true && ys[i] < errors[i]) || (this.spec.signal > 0 && ys[i] > this.spec.signal);
   }
 
   // What is not positive has no place on a logarithmic axis: an open triangle at its foot says that it is there.
@@ -349,7 +412,8 @@ class Plot {
     });
   }
 
-  drawSeries({ columns: [xs, ys, errors], colour, marker, dash, dashes, mark, bars, band, thin }, X, Y, bottom) {
+  drawSeries(series, X, Y, bottom) {
+    const { columns: [xs, ys, errors], colour, marker, dash, dashes, mark, bars, band, thin } = series;
     const { pen } = this, tint = this.colours[colour];
     Object.assign(pen, { strokeStyle: tint, fillStyle: tint, lineWidth: thin ? 1 : 2 });
     pen.setLineDash(dashes || (dash ? [6, 4] : []));
@@ -387,33 +451,41 @@ class Plot {
       }
       pen.beginPath();
       pen.arc(X(x), Y(ys[i]), 3.2, 0, 2 * Math.PI);
-      pen.fill();
+      if (this.hollow(series, i)) {
+        pen.fillStyle = getComputedStyle(this.figure).getPropertyValue("--ncv-paper") || "#fff";
+        pen.lineWidth = 1.5;
+        pen.fill();
+        pen.stroke();
+        pen.fillStyle = tint;
+      } else pen.fill();
     });
   }
 
-  hover(X, top, bottom) {
-    const lines = [];
+  hover(X, Y, top, bottom) {
+    const lines = [], heights = [];
     for (const { columns: [xs, ys, errors], name } of this.series) {
       let best = -1;
       xs.forEach((x, i) => { if (best < 0 || Math.abs(X(x) - this.cursor) < Math.abs(X(xs[best]) - this.cursor)) best = i; });
       if (best < 0 || Math.abs(X(xs[best]) - this.cursor) > 40) continue;
       if (!lines.length) { lines.push(`${this.spec.x} = ${format(xs[best])}`); this.line(X(xs[best]), top, X(xs[best]), bottom, this.ink); }
-      lines.push(`${name}: ${format(ys[best])}${errors ? ` ± ${format(errors[best])}` : ""}`);
+      lines.push(`${name}: ${errors ? withError(ys[best], errors[best]) : format(ys[best], 3)}`);
+      heights.push(Y(ys[best]));
     }
-    if (lines.length) this.box(lines, this.cursor);
+    const above = Math.min(...heights) < (top + bottom) / 2; // then the box goes to the foot, and hides no curve
+    if (lines.length) this.box(lines, this.cursor, above ? bottom - 17 * lines.length - 12 : top + 4);
   }
 
-  box(lines, x) {
+  box(lines, x, y = 14) {
     const { pen } = this, width = Math.max(...lines.map((line) => pen.measureText(line).width)) + 16;
     const left = Math.max(0, x + 12 + width > this.width ? Math.min(x - 12, this.width) - width : x + 12);
     pen.fillStyle = this.ink;
     pen.globalAlpha = 0.88;
     pen.beginPath();
-    pen.roundRect(left, 14, width, 17 * lines.length + 8, 5);
+    pen.roundRect(left, y, width, 17 * lines.length + 8, 5);
     pen.fill();
     pen.globalAlpha = 1;
     const paper = getComputedStyle(this.figure).getPropertyValue("--ncv-paper") || "#fff";
-    lines.forEach((line, i) => this.text(line, left + 8, 31 + 17 * i, "left", paper));
+    lines.forEach((line, i) => this.text(line, left + 8, y + 17 + 17 * i, "left", paper));
   }
 
   line(x0, y0, x1, y1, colour) {
@@ -622,10 +694,14 @@ class Tour {
     this.question = node("p", this.card, { className: "ncv-question" });
     this.answer = node("p", this.card, { className: "ncv-answer" });
     const row = node("div", this.card, { className: "ncv-tools" });
-    const step = (name, word) => node("button", row, { type: "button", textContent: name })
-      .addEventListener("click", () => model.send({ tour: word }));
+    const step = (name, word) => {
+      const button = node("button", row, { type: "button", textContent: name });
+      button.addEventListener("click", () => model.send({ tour: word }));
+      return button;
+    };
     step("Back", "back");
-    step("Next", "next");
+    this.next = step("Next", "next");
+    this.next.classList.add("ncv-first");
     step("Skip the tour", "skip");
     node("span", row, { className: "ncv-keys", textContent: "keys: ← → and Esc" });
     this.keys = (event) => this.press(event);
@@ -653,7 +729,9 @@ class Tour {
     this.title.textContent = `${now.number + 1} of ${now.of}: ${now.title}`;
     this.text.textContent = now.text;
     this.question.textContent = now.question;
-    this.answer.textContent = now.answer;
+    this.answer.textContent = now.answer; // it has its room before it is shown, so that nothing jumps
+    this.answer.style.visibility = now.answered ? "visible" : "hidden";
+    this.next.textContent = !now.answered ? "Show the answer" : now.number + 1 < now.of ? "Next" : "Finish";
     const part = [...this.tools.panel.querySelectorAll("[data-name]")].find((other) => other.dataset.name === now.part);
     part?.classList.add("ncv-lit");
     part?.scrollIntoView({ block: "nearest" });
@@ -728,7 +806,8 @@ function render({ model, el }) {
     if (status.textContent !== now.status) status.textContent = now.status || "";
     bar.style.width = `${100 * (now.progress || 0)}%`;
     board.dataset.stage = now.stage || "";
-    for (const plot of plots) Object.assign(plot, { names: now.names, chosen: now.chosen, pins: now.pins });
+    board.dataset.waiting = !RESTING.includes(now.stage) && !now.progress && now.number === "–";
+    for (const plot of plots) Object.assign(plot, { names: now.names, chosen: now.chosen, pins: now.pins, resting: RESTING.includes(now.stage) });
     showPins(now.pins || []);
     alert.textContent = now.error || "";
     alert.hidden = !now.error;

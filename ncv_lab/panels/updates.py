@@ -7,8 +7,8 @@ __all__ = ['FORM', 'PACE', 'PATIENT', 'MOST_STEPS', 'YOUNG', 'Sampled', 'in_two_
            'Source', 'ensemble_updates', 'is_from', 'begin_sampling', 'chains_at_hand', 'Measurement', 'Curve',
            'LabUpdate', 'with_result', 'same_form', 'still_holds', 'begin_record', 'fits', 'fits_to_all_times',
            'training', 'goes_on', 'paced', 'step_of', 'best_step', 'train_ratio', 'weights_now', 'with_weights_now',
-           'lab_updates', 'end_in_words', 'with_what_holds', 'fit_updates', 'with_fit', 'begin_measurement',
-           'with_measurement']
+           'lab_updates', 'Looked', 'sampled_updates', 'end_in_words', 'with_what_holds', 'fit_updates', 'with_fit',
+           'begin_measurement', 'with_measurement']
 
 # %% ../../nbs/panels/02_updates.ipynb #4ec4a445
 import threading
@@ -60,13 +60,13 @@ class Sampled:
 
     @property
     def health(self) -> dict[str, str]:
-        """Thermalised or not, how correlated the draws are, and how many trajectories were accepted, in words."""
+        """In equilibrium or not, how correlated the draws are, and how many trajectories were accepted, in words."""
         tau = max(tau for tau, _ in self.ensemble.slow_modes.values())
         acceptance = self.ensemble.acceptance
-        accepted = "" if acceptance is None else f", acceptance {acceptance:.2f}"
+        accepted = "" if acceptance is None else f", {100 * acceptance:.0f} % accepted"
         return {
-            "ensemble": "; ".join(self.ensemble.warnings) or "thermalised",
-            "τ_int": f"{tau:.2g} draws{accepted}",
+            "ensemble": "; ".join(self.ensemble.warnings) or "in equilibrium",
+            "autocorrelation": f"{tau:.2g} draws{accepted}",
         }
 
 
@@ -587,6 +587,29 @@ def lab_updates(
         measurement.finish()
         update = with_measurement(update, measurement)
     yield replace(update, stage="finished", end=end_in_words(update))
+
+
+@dataclass(frozen=True)
+class Looked:
+    """A wish for the configurations of a `state` alone, without a fit."""
+
+    state: LabState
+
+
+def sampled_updates(state: LabState, before: LabUpdate | None = None) -> Iterator[LabUpdate]:
+    """The updates of `VarianceLab` where configurations are wanted alone.
+
+    Args:
+        state: what to sample.
+        before: the last update of the work before; its configurations are taken if they are those of the state.
+    """
+    update = LabUpdate(state)
+    if before is not None:
+        update = replace(update, sampled=before.sampled, sampling=before.sampling)
+    sampled = yield from ensemble_updates(update)
+    phi = sampled.ensemble.configs[0, -1]
+    end = "the configurations are drawn"
+    yield replace(update, stage="finished", progress=1.0, phi=phi, sampled=sampled, sampling=None, end=end)
 
 
 def end_in_words(update: LabUpdate) -> str:

@@ -45,7 +45,7 @@ def test_times_are_equal_at_break_even(capsys):
     exec(panel.code.value, {})
     assert f"relative error of {panel.board.readout['number']}" in capsys.readouterr().out
     check_errors(update, times)
-    assert re.fullmatch(r"± \d.*", panel.board.readout["plusminus"]) and "(" in panel.board.readout["claim"]
+    assert re.fullmatch(r"\(\d+\) %", panel.board.readout["plusminus"]) and "(" in panel.board.readout["claim"]
     never = times_to_error(update, cost=0.01, evaluating=1e9)
     assert np.isnan(never.break_even), "an evaluation that takes ages never pays"
     assert never.final_gain < 1 < times.final_gain

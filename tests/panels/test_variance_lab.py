@@ -10,7 +10,7 @@ from helpers import LAB_STATE, ensemble, move_two_hundred_times, use_a_panel, wa
 from ncv_lab.panels.base import as_json
 from ncv_lab.panels.state import PRESETS, WHAT_TO_SEE
 from ncv_lab.panels.tour import FIRST, TOUR
-from ncv_lab.panels.variance_lab import FORMULAS, VarianceLab, claim, number, with_error
+from ncv_lab.panels.variance_lab import FORMULAS, VarianceLab, claim, large_number, number, ratio_shown, relative, with_error
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_what_is_saved_is_what_is_shown(lab):
     arrays = json.loads(as_json(lab, update))["arrays"]
     assert arrays["sigma_ratio"] == update.sigma_ratio and arrays["raw_t"] == [0, 1, 2, 3]
     np.testing.assert_array_equal(arrays["improved_error"], update.result.error)
-    assert lab.board.readout["number"] == number(update.sigma_ratio)
+    assert lab.board.readout["number"] == with_error(update.sigma_ratio, update.sigma_ratio_error).split("(")[0]
     assert lab.board.readout["claim"] == claim(update)
 
 
@@ -78,7 +78,19 @@ def test_a_ratio_has_as_many_digits_as_its_error_allows():
         (3.2e12, 1e11), (2.5, 0.0), (1.0, np.nan),
     ]
     shown = [with_error(value, error) for value, error in pairs]
-    assert shown == ["8.1 ± 0.3", "8.12 ± 0.11", "65 ± 17", "120,000 ± 30,000", "3.2·10¹²", "2.5", "1"]
+    assert shown == ["8.1(3)", "8.12(11)", "65(17)", "120000(30000)", "3.2·10¹²", "2.5", "1"]
+    assert large_number(97.96, 0.31, " %") == {"number": "98.0", "plusminus": "(3) %"}
+    assert large_number(2.5, np.nan) == {"number": "2.5", "plusminus": ""}
+
+
+def test_each_error_is_divided_by_the_mean_that_it_belongs_to():
+    t, error = np.arange(2), np.array([1.0, 2.0])
+    curves = {"raw": (t, np.array([2.0, -4.0]), error), "raw_error": (t, error)}
+    alone = relative(curves)["raw_error"][1]
+    both = relative(curves | {"improved": (t[:1], np.array([5.0]), error[:1]), "improved_error": (t[:1], error[:1])})
+    np.testing.assert_array_equal(alone, [0.5, 0.5])
+    np.testing.assert_array_equal(both["raw_error"][1], alone, "the raw points do not move while f is learned")
+    np.testing.assert_array_equal(both["improved_error"][1], [0.2])
 
 
 def test_the_panel_starts_by_itself_unless_somebody_wants_something_else():
@@ -108,16 +120,23 @@ def test_every_preset_and_every_number_explains_itself(lab):
     assert lab.runner.join(60)
     words = lab.board.readout
     assert set(words["facts"]) <= set(FORMULAS) and {"number", "claim", "bars"} <= set(FORMULAS)
-    assert words["note"] == "One fit improves all 4 times at once."
+    assert words["note"].endswith("all 4 times are improved at once.") and "so the two numbers differ" in words["note"]
+    assert words["facts"]["configurations"] == "100 to learn + 100 to test"
 
 
 def test_the_tour_sets_the_controls_and_can_be_left(lab):
     lab.hear(lab.board, {"tour": "0"}, [])
     assert lab.board.tour["title"] == TOUR[0].title and lab.state == TOUR[0].state == lab.read() and lab.live
+    assert lab.runner.join(60) and lab.runner.last.fit is None, "before the fourth station nothing is fitted"
+    assert sorted(lab.board.frame) == ["cloud", "phi", "raw", "raw_error"] and lab.board.readout["number"] == "–"
+    sampled = lab.runner.last.sampled
     lab.hear(lab.board, {"tour": "next"}, [])
-    assert lab.board.tour["answer"] == TOUR[0].answer
+    assert lab.board.tour["answer"] == TOUR[0].answer and lab.board.tour["answered"]
+    lab.hear(lab.board, {"tour": "3"}, [])
+    wait(lambda: lab.runner.last.result is not None)
+    assert lab.runner.last.sampled is sampled
     lab.hear(lab.board, {"tour": "jump"}, [])
-    assert "a tour goes next or back" in lab.board.readout["error"] and lab.board.tour["number"] == 0
+    assert "a tour goes next or back" in lab.board.readout["error"] and lab.board.tour["number"] == 3
     lab.hear(lab.board, {"tour": "skip"}, [])
     assert lab.board.tour == {} and lab.runner.running, "what runs goes on"
     lab.stop()
@@ -173,7 +192,7 @@ def test_configurations_from_a_file_take_the_place_of_the_sampler(lab, monkeypat
     assert not messages and "a link cannot hold them" in lab.board.readout["error"]
     lab.hear(lab.board, {"file": "bad.npy", "last": True}, [b"no array"])
     assert "bad.npy is no NumPy array" in lab.board.readout["error"]
-    assert lab.runner.last is update and lab.board.readout["number"] == number(update.sigma_ratio), "nothing is lost"
+    assert lab.runner.last is update and lab.board.readout["number"] == ratio_shown(update)["number"], "nothing is lost"
     with pytest.raises(ValueError, match="is neither an ensemble"):
         lab.use(__file__)
     lab.reset()
