@@ -243,7 +243,7 @@ class Plot {
       this.text(this.empty(), this.width / 2, this.height / 2, "center");
       return;
     }
-    const [f, O] = cloud.columns, most = Math.max(...O.map(Math.abs));
+    const [f, O] = cloud.columns, learned = f.some((v) => v !== 0), most = Math.max(...O.map(Math.abs));
     const end = (this.kept.cloud = settle(this.kept.cloud, [0, Math.ceil(1.05 * most)], false))[1];
     const X = (v) => left + ((v + end) / (2 * end)) * (wall - left), Y = (v) => bottom + ((v + end) / (2 * end)) * (top - bottom);
     this.places = [...f].map((x, i) => [X(x), Y(O[i])]);
@@ -265,7 +265,7 @@ class Plot {
     pen.setLineDash([5, 4]);
     this.line(X(-end), Y(-end), X(end), Y(end), this.ink);
     pen.setLineDash([]);
-    pen.fillStyle = colours.improved;
+    pen.fillStyle = learned ? colours.improved : colours.raw;
     pen.globalAlpha = 0.55;
     pen.save();
     pen.beginPath();
@@ -287,14 +287,15 @@ class Plot {
       return found.map((n) => n / Math.max(...found, 1));
     };
     const tall = (bottom - top) / 41;
-    [[O, "raw", 0.55], [O.map((v, i) => v - f[i]), "improved", 0.7]].forEach(([values, colour, alpha]) => {
+    const shown = [[O, "raw", 0.55], [O.map((v, i) => v - f[i]), "improved", 0.7]].slice(0, learned ? 2 : 1);
+    shown.forEach(([values, colour, alpha]) => {
       pen.globalAlpha = alpha;
       pen.fillStyle = colours[colour];
       heights(values).forEach((h, i) => pen.fillRect(wall + 4, Y(-end + (i / 40) * 2 * end) - tall / 2, h * (right - wall - 6), tall));
     });
     pen.globalAlpha = 1;
     this.text("O", right - 4, top + 12, "right", colours.raw);
-    this.text("O − f", right - 4, top + 27, "right", colours.improved);
+    if (learned) this.text("O − f", right - 4, top + 27, "right", colours.improved);
   }
 
   // A map of ratios with their numbers; the first row and the first column are the numbers on the axes.
@@ -811,6 +812,7 @@ function render({ model, el }) {
     showPins(now.pins || []);
     alert.textContent = now.error || "";
     alert.hidden = !now.error;
+    redraw();
   }
   // One button for each pinned curve, which takes it away.
   function showPins(names) {

@@ -239,7 +239,8 @@ def draw_cloud(columns, ax: Axes) -> None:
     inside = abs(f) <= end  # at first f may be larger than O
     ax.plot(f[inside], values[inside], ".", color=LIGHT.improved, alpha=0.5, markersize=3)
     ax.set(xlim=(-end, 1.9 * end), ylim=(-end, end))
-    for numbers, colour in ((values, LIGHT.raw), (values - f, LIGHT.improved)):
+    drawn = ((values, LIGHT.raw), (values - f, LIGHT.improved)) if f.any() else ((values, LIGHT.raw),)
+    for numbers, colour in drawn:
         counts, edges = np.histogram(numbers, 41, (-end, end))
         heights = 0.85 * end * counts / max(counts.max(), 1)
         ax.barh((edges[1:] + edges[:-1]) / 2, heights, height=2 * end / 41, left=end, color=colour, alpha=0.6)

@@ -10,7 +10,16 @@ from helpers import LAB_STATE, ensemble, move_two_hundred_times, use_a_panel, wa
 from ncv_lab.panels.base import as_json
 from ncv_lab.panels.state import PRESETS, WHAT_TO_SEE
 from ncv_lab.panels.tour import FIRST, TOUR
-from ncv_lab.panels.variance_lab import FORMULAS, VarianceLab, claim, large_number, number, ratio_shown, relative, with_error
+from ncv_lab.panels.variance_lab import (
+    FORMULAS,
+    VarianceLab,
+    claim,
+    large_number,
+    number,
+    ratio_shown,
+    relative,
+    with_error,
+)
 
 
 @pytest.fixture
