@@ -154,6 +154,9 @@ class Plot {
       node("i", label, { className: `ncv-swatch ${kind}`, textContent: series.mark || (series.marker ? "●" : "") });
       label.append(name);
     }
+    if (!this.spec.image && !this.spec.cloud && !this.spec.heat && names.some((series) => series.columns[1].some((_, i) => this.hollow(series, i)))) {
+      node("span", this.legend, { textContent: "○ compatible with 0" });
+    }
     if (this.spec.image) this.drawImage();
     else if (this.spec.cloud) this.drawCloud();
     else if (this.spec.heat) this.drawHeat();
@@ -385,9 +388,6 @@ class Plot {
     pen.clip();
     for (const series of this.series) this.drawSeries(series, X, Y, bottom);
     if (spec.ylog) this.markNegative(X, bottom);
-    if (this.series.some((series) => series.columns[1].some((_, i) => this.hollow(series, i)))) {
-      this.text("hollow: compatible with 0", right - 6, top + 14, "right");
-    }
     pen.restore();
     if (this.cursor !== null && this.series.length) this.hover(X, Y, top, bottom);
   }

@@ -8,8 +8,8 @@ __all__ = ['RATES', 'PENALTIES', 'BATCHES', 'FAMILY_NAMES', 'LOSS_NAMES', 'KERNE
            'INTRO', 'FORMULAS', 'TOOLS', 'LARGEST_FILE', 'OF_THE_SOURCE', 'NO_LINK', 'time_control', 'family_control',
            'rate_control', 'penalty_control', 'lab_controls', 'estimate_curves', 'relative', 'correlator_curves',
            'ratio_curves', 'cloud_of', 'cloud_without_f', 'tiles', 'kernels_and_output', 'network_image', 'image_of',
-           'number', 'ratio_in_words', 'error_ratio_in_words', 'with_error', 'large_number', 'claim', 'waiting',
-           'ratio_shown', 'note', 'error_bars', 'fit_facts', 'fit_arrays', 'fit_code', 'VarianceLab']
+           'number', 'ratio_in_words', 'error_ratio_in_words', 'with_error', 'large_number', 'helps', 'claim',
+           'waiting', 'ratio_shown', 'note', 'error_bars', 'fit_facts', 'fit_arrays', 'fit_code', 'VarianceLab']
 
 # %% ../../nbs/panels/08_variance_lab.ipynb #4813bf00
 import os
@@ -319,15 +319,20 @@ def large_number(value: float, error: float, unit: str = "") -> dict[str, str]:
     return {"number": shown, "plusminus": bracket + rest + unit}
 
 
+def helps(update: LabUpdate) -> bool:
+    """Whether the error bar is shorter, by more than chance."""
+    return update.error_ratio >= 1 + max(0.05, np.nan_to_num(update.error_ratio_error))
+
+
 def claim(update: LabUpdate) -> str:
     """What the large number means: how much shorter the error bar is, and what this is worth."""
     ratio, error = update.error_ratio, update.error_ratio_error
     if not np.isfinite(ratio):
         return waiting(update)
-    if ratio < 1.05:
+    if not helps(update):
         return "Still learning: f does not help yet." if update.stage == "fitting" else "This f does not help."
     return (
-        f"The error bar of the mean is {with_error(ratio, error)} times shorter, which is worth "
+        f"The error bar is {with_error(ratio, error)} times shorter, which is worth "
         f"{with_error(ratio**2, 2 * ratio * error)} times the configurations."
     )
 
@@ -344,13 +349,14 @@ def waiting(update: LabUpdate) -> str:
 
 def ratio_shown(update: LabUpdate) -> dict[str, str]:
     """The ratio of the spreads in large letters; a dash while an f that is still learning makes it worse."""
-    if update.stage == "fitting" and update.error_ratio < 1.05 and update.state.family not in SOLVED:
+    learning = update.stage == "fitting" and update.state.family not in SOLVED
+    if learning and update.result is not None and not helps(update):
         return {"number": "–", "plusminus": ""}
     return large_number(update.sigma_ratio, update.sigma_ratio_error)
 
 
 DIFFERENCE = (
-    "The spread is that of single configurations; the error bar of their mean counts the correlations between draws "
+    "The spread is that of single configurations. The error bar of their mean counts the correlations between draws "
     "too, so the two numbers differ a little."
 )
 
@@ -363,8 +369,8 @@ def note(update: LabUpdate) -> str:
     n_times = len(update.sampled.raw.labels)
     if len(result.labels) < n_times:
         return (
-            f"{DIFFERENCE} Only C({update.state.t}) is improved, for which the network was trained: another t needs "
-            "another f. All other families improve all t at once."
+            f"{DIFFERENCE} Only C({update.state.t}) is improved, for which the network is trained: another t needs "
+            "another f."
         )
     return f"{DIFFERENCE} One f for each t: all {n_times} times are improved at once."
 
