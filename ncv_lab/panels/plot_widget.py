@@ -4,8 +4,8 @@
 
 # %% auto #0
 __all__ = ['DASHES', 'FONTS', 'Series', 'Plot', 'Board', 'pack_curves', 'thinned', 'draw_series', 'mark_hollow', 'mark_negative',
-           'draw_cloud', 'draw_heat', 'draw_pins', 'draw_image', 'draw_plot', 'limit_log_axis', 'curves_figure',
-           'rows_of_twelve', 'board_figure', 'write_readout', 'write_strip']
+           'draw_cloud', 'draw_heat', 'draw_pins', 'draw_image', 'draw_tiles', 'draw_plot', 'limit_log_axis',
+           'curves_figure', 'rows_of_twelve', 'board_figure', 'write_readout', 'write_strip']
 
 # %% ../../nbs/panels/04_plot_widget.ipynb #c64da3ca
 import textwrap
@@ -279,6 +279,13 @@ def draw_image(columns, ax: Axes) -> None:
     ax.imshow(columns.T, origin="lower", cmap=IMAGE_COLOURS, vmin=-limit, vmax=limit)
 
 
+def draw_tiles(columns, ax: Axes) -> None:
+    """Draw an image of tiles, whose places are no numbers."""
+    draw_image(columns, ax)
+    ax.set(xticks=[], yticks=[])
+    ax.minorticks_off()
+
+
 def draw_plot(plot: Plot, curves: dict[str, Any], ax: Axes, pins: Sequence[str] = ()) -> None:
     """Draw the series of a plot that have data in `curves`, as the browser does.
 
@@ -294,7 +301,9 @@ def draw_plot(plot: Plot, curves: dict[str, Any], ax: Axes, pins: Sequence[str] 
     if plot.ylog:
         ax.set_yscale("log", nonpositive="mask")
     for series in shown:
-        if plot.image:
+        if plot.image and not plot.y:
+            draw_tiles(curves[series.key], ax)
+        elif plot.image:
             draw_image(curves[series.key], ax)
         elif plot.cloud:
             draw_cloud(curves[series.key], ax)

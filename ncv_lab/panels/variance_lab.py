@@ -485,7 +485,7 @@ class VarianceLab(Panel[LabState, LabUpdate]):
         super().__init__(self.work, state or FIRST, lab_controls(), board, PRESETS, WHAT_TO_SEE)
         self.starts_itself = state is None if start is None else start
 
-    def work(self, wanted: LabState | Opened, before: LabUpdate | None = None) -> Iterator[LabUpdate]:
+    def work(self, wanted: LabState | Opened | Looked, before: LabUpdate | None = None) -> Iterator[LabUpdate]:
         """The updates of a state, or those that repeat what a link says."""
         if isinstance(wanted, Opened):
             return again(wanted)

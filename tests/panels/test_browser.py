@@ -64,6 +64,8 @@ def test_a_lecture(address):
         assert slider.get_attribute("aria-valuetext") == "0.7"
         slider.focus()
         assert page.get_by_text("λ φₓ⁴ / 24").is_visible(), "the keyboard finds the formula"
+        around = "control => getComputedStyle(control.parentElement).overflow"
+        assert page.locator(".ncv-control").first.evaluate(around) == "visible", "and nothing cuts it off"
 
         panel.click("Pin")  # the curves of now, in grey
         panel.wait("board.querySelectorAll('.ncv-pins button').length === 1")
