@@ -321,7 +321,7 @@ def large_number(value: float, error: float, unit: str = "") -> dict[str, str]:
 
 def helps(update: LabUpdate) -> bool:
     """Whether the error bar is shorter, by more than chance."""
-    return update.error_ratio >= 1 + max(0.05, np.nan_to_num(update.error_ratio_error))
+    return bool(update.error_ratio >= 1 + max(0.05, np.nan_to_num(update.error_ratio_error)))
 
 
 def claim(update: LabUpdate) -> str:
