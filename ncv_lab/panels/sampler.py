@@ -24,7 +24,7 @@ from .controls import Control, select
 from .plot_widget import Board, Plot, Series, thinned
 from .state import TheoryState, check_range, keys
 from .updates import Shared, Update
-from .variance_lab import CONFIGURATION_PLOT, image_of, large_number
+from .variance_lab import CONFIGURATION_PLOT, image_of
 from ..sampling.autocorrelation import SlowModes, autocorrelation, tau_int
 from ..sampling.hmc import HMC, Chains, sample_steps
 from ..theory.action import Phi4
@@ -305,7 +305,8 @@ class SamplerPanel(Panel[SamplerState, SamplerUpdate]):
         accepted = np.minimum(1, np.exp(-update.delta_h)).mean()
         return {
             "caption": "acceptance",
-            **large_number(100 * accepted, 100 * acceptance_error(update.delta_h), " %"),
+            "number": f"{100 * accepted:.1f}",
+            "plusminus": f"({1000 * acceptance_error(update.delta_h):.0f}) %",
             "claim": f"{2 * slowest * 2 * n_steps:.0f} kicks for an independent configuration",
             "facts": sampler_facts(update, taus, n_steps),
         }

@@ -36,7 +36,7 @@ def test_the_code_finds_the_acceptance_again(capsys):
     *_, moved = sampler_updates(STATE.replace(step_size=1.6, length=3.2, lam=20.0), rough)
     for update in (first, rough, moved):
         exec(panel.code_of(update), {})
-        assert capsys.readouterr().out.strip() == f"acceptance {panel.readout(update)['number']}"
+        assert capsys.readouterr().out.strip() == f"acceptance {panel.readout(update)['number']} %"
     panel.close()
 
 
