@@ -129,6 +129,7 @@ from .panels.sampler import SamplerPanel as SamplerPanel
 from .panels.variance_lab import VarianceLab as VarianceLab
 
 # utils
+from .utils.batching import use_devices as use_devices
 from .utils.files import register as register
 
 __version__: str

@@ -266,6 +266,7 @@ TABLE = [
     ("estimate_blocks", lambda _: ncv.estimate_blocks(theory(), ncv.MeanSquare(), []), ValueError, "there is no block"),
     ("estimate_blocks", lambda _: ncv.estimate_blocks(theory(), ncv.MeanSquare(), [configs()], linear()),
      TypeError, "a Fit or a function"),
+    ("use_devices", lambda _: ncv.use_devices([]).__enter__(), ValueError, "the list of devices is empty"),
     ("sample_blocks", lambda _: list(ncv.sample_blocks(theory(), 100, 0, block_size=0)), ValueError, "at least 1"),
     ("fit_blocks", lambda _: ncv.fit_blocks(linear(), theory(), ncv.MeanSquare(), [configs()]), ValueError, "1 blocks"),
     ("read_configs", lambda d: ncv.read_configs(f"{d}/phi.npy", (4, 4)), FileNotFoundError, "there is no file"),

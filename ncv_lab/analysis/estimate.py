@@ -26,6 +26,7 @@ from ..sampling.blocks import as_ensemble
 from ..sampling.ensemble import Ensemble, places_of
 from ..theory.action import Theory
 from ..theory.observables import check_observable, measure
+from ..utils.batching import of_all_processes
 
 
 # %% ../../nbs/analysis/04_estimate.ipynb #4d8274a0
@@ -356,9 +357,12 @@ def _from_blocks(
 ) -> Estimate:
     """The estimate of the mean of numbers that are given as blocks of each chain."""
     chains = [np.concatenate(blocks[chain]) for chain in sorted(blocks)]
-    places = places_of([len(chain) for chain in chains])
+    # If several processes share the work, the chains of the first one come first.
+    lengths = np.concatenate(of_all_processes(np.array([len(chain) for chain in chains])))
+    numbers = np.concatenate(of_all_processes(np.concatenate(chains)))
+    places = places_of(lengths.tolist())
     trajectories = places.on_grid(places.trajectory)
-    samples = places.on_grid(np.concatenate(chains))
+    samples = places.on_grid(numbers)
     return Estimate.from_samples(theory, observable, samples, trajectories=trajectories, errors=errors, **more)
 
 # %% ../../nbs/analysis/04_estimate.ipynb #d8ceb242

@@ -19,6 +19,7 @@ from .least_squares import LeastSquares, StreamOfFeatures, parts_of
 from .result import Fit
 from ..sampling.blocks import as_ensemble
 from ..theory.action import Theory
+from ..utils.batching import of_all_processes
 
 # %% ../../nbs/fitting/16_fit_blocks.ipynb #fbl-05
 def fit_blocks(
@@ -56,7 +57,7 @@ def fit_blocks(
         raise TypeError(f"blocks need the method LeastSquares(...), got {method!r}")
     check_field(field, theory)
     start = time.perf_counter()
-    source = StreamOfFeatures(field)
+    source = StreamOfFeatures(field, chosen.folds)
     largest: Data | None = None
     seen = []
     for number, block in enumerate(blocks):
@@ -70,5 +71,5 @@ def fit_blocks(
         raise ValueError(f"there are {len(seen)} blocks, and the ridge is chosen by at least 2; make them smaller")
     solved = chosen.solve_parts(source.stream(), parts_of(field, largest, chosen.decay_rates))
     fit = chosen.result(field, largest, solved, time.perf_counter() - start)
-    fingerprints = np.sort(np.concatenate(seen))
+    fingerprints = np.sort(np.concatenate(of_all_processes(np.concatenate(seen))))
     return replace(fit, n_configs=len(fingerprints), seen=fingerprints)

@@ -27,7 +27,7 @@ from .data import Data
 from .result import Fit, Method
 from .ridge import Moments, Solution, moments, solve_quickly, solve_ridge
 from ..theory.lattice import periodic_distance
-from ..utils.batching import map_cores, one_blas_thread
+from ..utils.batching import map_cores, n_processes, of_all_processes, one_blas_thread
 from ..utils.files import register
 from ..utils.former_names import former_arguments
 
@@ -185,7 +185,7 @@ class Stream(NamedTuple):
     @classmethod
     def gather(cls, field: LinearField, data: Data, folds: int) -> "Stream":
         """The sums over some data, in contiguous folds."""
-        source = StreamOfFeatures(field)
+        source = StreamOfFeatures(field, folds)
         for fold, rows in enumerate(np.array_split(np.arange(data.n_configs), folds)):
             source.add(data, rows, fold)
         return source.stream()
@@ -206,10 +206,11 @@ class Stream(NamedTuple):
 class StreamOfFeatures:
     """Sums over features and observables that grow with each configuration that comes by."""
 
-    def __init__(self, field: LinearField, chunk: int = 2048):
+    def __init__(self, field: LinearField, folds: int, chunk: int = 2048):
         self.field = field
+        self.folds = folds
         self.chunk = chunk  # how many configurations have their features in memory at a time
-        self.each_fold: dict[int, Moments] = {}
+        self.sums: Moments | None = None
         self.origin: np.ndarray | None = None
         self.n_features = 0
 
@@ -219,20 +220,34 @@ class StreamOfFeatures:
             features = feature_matrix(self.field, data, some)
             self.n_features = features.shape[1]
             numbers = np.concatenate([features, np.asarray(data.values)[some]], axis=1)
-            if self.origin is None:
+            if self.sums is None:
                 # Numbers are taken from a point near their mean, so that their squares lose no digits.
                 self.origin = numbers.mean(axis=0)
+                n = numbers.shape[1]
+                self.sums = Moments(np.zeros(self.folds), np.zeros((self.folds, n)), np.zeros((self.folds, n, n)))
             more = moments(numbers - self.origin, 1)
-            before = self.each_fold.get(fold)
-            self.each_fold[fold] = more if before is None else before + more
+            self.sums.count[fold] += more.count[0]
+            self.sums.total[fold] += more.total[0]
+            self.sums.gram[fold] += more.gram[0]
 
     def stream(self) -> Stream:
-        """The sums of all folds."""
-        each_fold = [self.each_fold[fold] for fold in sorted(self.each_fold)]
-        count = np.concatenate([sums.count for sums in each_fold])
-        total = np.concatenate([sums.total for sums in each_fold])
-        gram = np.concatenate([sums.gram for sums in each_fold])
-        return Stream(Moments(count, total, gram), self.n_features)
+        """The sums of all folds in which there is something, over the configurations of all processes."""
+        assert self.sums is not None and self.origin is not None, "there were configurations"
+        count, total, gram = _sums_of_processes(self.sums, self.origin)
+        filled = count > 0
+        return Stream(Moments(count[filled], total[filled], gram[filled]), self.n_features)
+
+
+def _sums_of_processes(sums: Moments, origin: np.ndarray) -> Moments:
+    """The sums of the processes of `use_devices`, each of which takes its numbers from another `origin`."""
+    if n_processes() == 1:
+        return sums
+    step = origin - of_all_processes(origin[None])[0][0]  # to the numbers that the first process sums
+    by_count = sums.count[:, None] * step
+    crossed = sums.total[:, :, None] * step
+    squares = sums.gram + crossed + crossed.transpose(0, 2, 1) + by_count[:, :, None] * step
+    moved = Moments(sums.count, sums.total + by_count, squares)
+    return Moments(*[np.sum(of_all_processes(part), axis=0) for part in moved])
 
 # %% ../../nbs/fitting/07_least_squares.ipynb #82872fbb
 @register(renamed={"masses": "decay_rates"})

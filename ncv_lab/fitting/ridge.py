@@ -13,6 +13,8 @@ from typing import NamedTuple
 import numpy as np
 import scipy.linalg
 
+from ..utils.batching import sum_of_products
+
 # %% ../../nbs/fitting/06_ridge.ipynb #79eca96a
 class Totals(NamedTuple):
     """Sums over some configurations: how many they are, the sum of the numbers (D,), and of their products (D, D)."""
@@ -87,7 +89,7 @@ def moments(numbers: np.ndarray, folds: int) -> Moments:
     blocks = np.array_split(numbers, folds)
     counts = np.array([len(block) for block in blocks], float)
     totals = np.stack([block.sum(axis=0) for block in blocks])
-    grams = np.stack([block.T @ block for block in blocks])
+    grams = np.stack([sum_of_products(block) for block in blocks])
     return Moments(counts, totals, grams)
 
 # %% ../../nbs/fitting/06_ridge.ipynb #93284972

@@ -30,7 +30,8 @@ def sample_blocks(
     """The ensemble of `sample` in blocks, so that memory holds one of them.
 
     The blocks together have the configurations that `sample` gives for the same arguments. The same key gives the same
-    blocks again, so a second pass over the configurations needs no file.
+    blocks again, so a second pass over the configurations needs no file. In several processes each of them gets its
+    own chains, see `use_devices`.
 
     Args:
         theory: The theory to sample.

@@ -18,6 +18,7 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.sharding import PartitionSpec
 from jaxtyping import Array, Float, Int, Key
 from scipy.special import erfcinv
 from tqdm.auto import tqdm
@@ -27,6 +28,7 @@ from .ensemble import Ensemble, issue_warnings
 from .integrators import FourierMasses, Motion, UnitMasses, trajectory
 from ..theory.action import Phi4, Theory
 from ..theory.lattice import volume
+from ..utils.batching import AXIS, here, n_devices, over_devices
 from ..utils.checkpoint import Checkpoint, identity
 from ..utils.checks import check_configs
 from ..utils.files import register
@@ -112,8 +114,12 @@ class HMC(eqx.Module):
         n_steps = jnp.clip(jnp.ceil(length / tuning.step_size), 1, 1000).astype(int)
         masses = FourierMasses if self.fourier else UnitMasses
         motion = masses(theory, tuning.mass_squared)
-        update_all = jax.vmap(update_chain, in_axes=(None, 0, 0, None, None))
-        return update_all(motion, phi, jax.random.split(key, len(phi)), length, n_steps)
+
+        def one(phi: Float[Array, "..."], key: Key[Array, ""]) -> tuple[Float[Array, "..."], Float[Array, ""]]:
+            return update_chain(motion, phi, key, length, n_steps)
+
+        update_all = over_devices(jax.vmap(one))
+        return update_all(phi, jax.random.split(key, len(phi)))
 
     def tuning(self, step_size: float, mass_squared: float) -> Tuning:
         """The tuning with this step size and mass; no step is longer than the longest trajectory."""
@@ -228,14 +234,14 @@ def piece_size(chains: Chains) -> int:
 def advance(theory: Theory, chains: Chains, n_draws: int) -> tuple[Chains, Piece]:
     """The chains after `n_draws` draws (at most `piece_size`), and these draws."""
     chains, configs, modes = _advance(theory, chains, jnp.asarray(n_draws), piece_size(chains))
-    return chains, Piece(np.asarray(configs)[:n_draws], np.asarray(modes)[:n_draws])
+    return chains, Piece(here(configs, axis=1)[:n_draws], np.asarray(modes)[:n_draws])
 
 
 @eqx.filter_jit
 def _advance(theory: Theory, chains: Chains, n_draws: Int[Array, ""], room: int):
     """The chains after `n_draws` draws, with the draws and their modes in arrays that have room for `room` of them."""
     # The size of the arrays is fixed: whatever the number of draws, this compiles once.
-    slow_modes = jax.vmap(SlowModes(theory))
+    slow_modes = over_devices(jax.vmap(SlowModes(theory)))
     n_before = chains.n_done
     thin = chains.thin
 
@@ -251,7 +257,12 @@ def _advance(theory: Theory, chains: Chains, n_draws: Int[Array, ""], room: int)
 
     configs = jnp.zeros((room, *chains.phi.shape))
     modes = jnp.zeros((room, len(chains.phi), 4))
-    return jax.lax.fori_loop(0, n_draws, one_draw, (chains, configs, modes))
+    chains, configs, modes = jax.lax.fori_loop(0, n_draws, one_draw, (chains, configs, modes))
+    if n_devices() > 1:
+        # The configurations stay where they are made; all devices know all modes.
+        configs = jax.lax.with_sharding_constraint(configs, PartitionSpec(None, AXIS))
+        modes = jax.lax.with_sharding_constraint(modes, PartitionSpec())
+    return chains, configs, modes
 
 # %% ../../nbs/sampling/04_hmc.ipynb #689ec427
 def _check_method(theory: Theory, method: HMC | ExactGaussian | None) -> HMC | ExactGaussian:
@@ -400,7 +411,7 @@ def draw(
         started: When the work began, by `time.perf_counter`.
         before: The draws that are made already, (chain, draw, *shape).
     """
-    configs = np.empty((len(chains.phi), n_draws, *theory.shape))
+    configs = np.empty((here(chains.phi, axis=0).shape[0], n_draws, *theory.shape))
     done = 0 if before is None else before.shape[1]
     if before is not None:
         configs[:, :done] = before
