@@ -21,7 +21,7 @@ IMPORTS = arrows.all_imports()
 NOTEBOOKS = [ROOT / "index.ipynb", *(p for p in sorted((ROOT / "nbs").rglob("*.ipynb")) if not p.is_symlink())]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-HELPERS = {"helpers", "browser"}
+HELPERS = {"helpers", "browser", "on_devices"}
 DEFAULT_EXP = re.compile(r"#\|\s*default_exp\s+(\S+)")
 UNSAFE = {"pickle", "cloudpickle", "dill", "joblib", "marshal", "shelve"}
 
@@ -238,7 +238,7 @@ def test_each_module_has_its_test_file():
 
 @pytest.mark.parametrize("path", TESTS, ids=name)
 def test_helpers_of_tests_live_in_one_place(path):
-    "What several test files need is in tests/helpers.py and tests/browser.py; no test file imports another."
+    "What several test files need is in one of the HELPERS, such as tests/helpers.py; no test file imports another."
     siblings = {other.stem for other in TESTS} - HELPERS
     sources = {source.lstrip(".").split(".")[-1] for source in imported_modules(ast.parse(text(path)))}
     local = {source for source in sources if source in siblings}
