@@ -20,6 +20,7 @@ from pathlib import Path
 
 import jax
 import numpy as np
+from _audit import print_times
 
 import ncv_lab as ncv
 
@@ -206,11 +207,8 @@ def audit(cases, n_configs):
             improved.append(better)
         values, improved = np.concatenate(values), np.concatenate(improved)
         ratio = ncv.sigma_ratio(values, improved)
-        centred = improved - improved.mean(axis=0)
-        kurtosis = (centred**4).mean(axis=0) / (centred**2).mean(axis=0) ** 2
         print(f"{name}: {len(values)} configurations, smallest ratio {ratio.min():.4g}, C(L0/2) {ratio[-1]:.4g}")
-        for t in range(0, len(ratio), max(1, len(ratio) // 10)):
-            print(f"  t={t:<3} ratio {ratio[t]:9.4g}  kurtosis of O - f {kurtosis[t]:6.1f}", flush=True)
+        print_times(ratio, improved)
 
 
 def main():

@@ -20,6 +20,7 @@ from pathlib import Path
 import jax
 import jax.numpy as jnp
 import numpy as np
+from _audit import print_times
 
 import ncv_lab as ncv
 
@@ -87,11 +88,8 @@ def audit(name, n_configs):
         improved.append(values[-1] - fit.evaluate(some))
     values, improved = np.concatenate(values), np.concatenate(improved)
     ratio = ncv.sigma_ratio(values, improved)
-    centred = improved - improved.mean(axis=0)
-    kurtosis = (centred**4).mean(axis=0) / (centred**2).mean(axis=0) ** 2
     print(f"{name}: {len(values)} configurations, smallest ratio {ratio.min():.4g}, largest {ratio.max():.4g}")
-    for t in range(0, len(ratio), max(1, len(ratio) // 10)):
-        print(f"  t={t:<3} ratio {ratio[t]:9.4g}  kurtosis of O - f {kurtosis[t]:6.1f}", flush=True)
+    print_times(ratio, improved)
 
 
 def main():

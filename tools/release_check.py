@@ -100,10 +100,11 @@ def check_former_names():
     section = re.search(r"^### Deprecated\n(.*?)^##", text("CHANGELOG.md"), re.MULTILINE | re.DOTALL)
     if not section:
         raise NotReady("CHANGELOG.md has no section '### Deprecated'")
-    missing = [name for name in former_names() if f"`{name}`" not in section[1]]
+    names = former_names()
+    missing = [name for name in names if f"`{name}`" not in section[1]]
     if missing:
         raise NotReady(f"the section 'Deprecated' of CHANGELOG.md does not name {missing}")
-    return f"{len(former_names())} former names stand in the changelog"
+    return f"{len(names)} former names stand in the changelog"
 
 
 def check_reference():

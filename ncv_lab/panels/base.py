@@ -475,8 +475,8 @@ class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
         raise self._not_written("code_of(update)", "returns Python code that does the same")
 
     def link_of(self, update: _UpdateT) -> str:
-        """A code that opens the panel with this update; "" where a panel has none."""
-        return ""
+        """A code that opens the panel with this update. Raises `ValueError` where there is none."""
+        raise ValueError(f"{type(self).__name__} has no links")
 
     def words(self, update: _UpdateT) -> dict[str, Any]:
         """The whole readout of an update: what the work is doing, and the words about its result."""
@@ -522,12 +522,20 @@ def record(panel: Panel, update: Update) -> dict[str, Any]:
     return {
         "panel": type(panel).__name__,
         "state": json.loads(update.state.to_json()),
-        "link": panel.link_of(update),
+        "link": _link_or_nothing(panel, update),
         "code": panel.code_of(update),
         "versions": versions,
         "arrays": panel.arrays(update),
         "pins": {pin.name: json.loads(pin.state.to_json()) for pin in panel.pins},
     }
+
+
+def _link_or_nothing(panel: Panel, update: Update) -> str:
+    """The code of a link to an update, or "" where there is none."""
+    try:
+        return panel.link_of(update)
+    except ValueError:
+        return ""
 
 # %% ../../nbs/panels/05_base.ipynb #21055929
 def as_list(array: np.ndarray) -> Any:

@@ -146,7 +146,7 @@ class LabState(TheoryState):
         check_range("t", self.t, 0, self.shape[0] // 2)
         check_range("width", self.width, 1, 64)
         check_range("depth", self.depth, 1, 8)
-        check_range("the learning rate", self.learning_rate, 1e-9, 1.0)
+        check_range("the learning rate", self.learning_rate, 1e-7, 1.0)
         check_range("L2", self.l2, 0.0, 100.0)
         check_range("the batch size", self.batch_size, 1, self.n_configs)
         for name, known in (("family", FAMILIES), ("loss", LOSSES), ("symmetric", SYMMETRIC)):

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['RATES', 'PENALTIES', 'BATCHES', 'FAMILY_NAMES', 'LOSS_NAMES', 'KERNEL_NAMES', 'KERNELS', 'BEST', 'LOSS', 'RATIO_PLOT',
            'CLOUD_PLOT', 'NETWORK_PLOT', 'CORRELATOR_PLOT', 'ERROR_PLOT', 'CONFIGURATION_PLOT', 'POWERS', 'DIFFERENCE',
-           'INTRO', 'FORMULAS', 'TOOLS', 'LARGEST_FILE', 'OF_THE_SOURCE', 'NO_LINK', 'time_control', 'family_control',
+           'INTRO', 'FORMULAS', 'TOOLS', 'LARGEST_FILE', 'OF_THE_SOURCE', 'time_control', 'family_control',
            'rate_control', 'penalty_control', 'lab_controls', 'estimate_curves', 'relative', 'correlator_curves',
            'ratio_curves', 'cloud_of', 'cloud_without_f', 'tiles', 'kernels_and_output', 'network_image', 'image_of',
            'number', 'ratio_in_words', 'error_ratio_in_words', 'with_error', 'large_number', 'helps', 'claim',
@@ -458,7 +458,6 @@ FORMULAS = {
 TOOLS = ("tour", "link", "open")
 LARGEST_FILE = 400_000_000  # bytes
 OF_THE_SOURCE = ("shape", "lam", "m2")  # what configurations from elsewhere bring with them
-NO_LINK = "these configurations come from a file, and a link cannot hold them: send the file, and the script under Code"
 
 
 class VarianceLab(Panel[LabState, LabUpdate]):
@@ -540,11 +539,12 @@ class VarianceLab(Panel[LabState, LabUpdate]):
         self.begin(Looked(self.state))
 
     def link_of(self, update: LabUpdate | None) -> str:
-        """A code that opens the panel with the number of this update, or with the state alone without a number."""
-        if update is None or update.result_made is None:
-            return to_code(self.state if update is None else update.state)
-        if update.sampled is not None and update.sampled.made.source:
-            return ""
+        """A code that opens the panel with the number of this update, or with the state alone without a number.
+
+        Raises `ValueError` where there is no link, as for configurations from a file.
+        """
+        if update is None:
+            return to_code(self.state)
         return to_code(update.state, update.result_made)
 
     def copy_link(self) -> None:
@@ -553,9 +553,6 @@ class VarianceLab(Panel[LabState, LabUpdate]):
             code = self.link_of(self.runner.last)
         except ValueError as error:
             self.say(error=str(error))
-            return
-        if not code:
-            self.say(error=NO_LINK)
             return
         self.board.copy_link(code)
         self.say(error="", status="the link is in the clipboard; Open… takes it")

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from .ensemble import Ensemble
-from .hmc import HMC, ExactGaussian, count_chains, sample_steps
+from .hmc import HMC, ExactGaussian, check_count, count_chains, finish, sample_steps
 from ..theory.action import Theory, check_same_theory
 from ..utils.checks import check_configs
 
@@ -47,15 +47,12 @@ def sample_blocks(
     Raises:
         TypeError, ValueError: As `sample`, and for a `block_size` below 1.
     """
-    if block_size < 1:
-        raise ValueError(f"block_size = {block_size} must be at least 1")
+    check_count("block_size", block_size, 1)
     n_chains = count_chains(n_configs, n_chains)
     n_draws = n_configs // n_chains
     draws_per_block = min(n_draws, max(1, block_size // n_chains))
-    block = None
-    for now in sample_steps(theory, n_chains * draws_per_block, key, n_chains, n_thermal, thin, method, start):
-        block = now.ensemble
-    assert block is not None, "the last progress carries the ensemble"
+    steps = sample_steps(theory, n_chains * draws_per_block, key, n_chains, n_thermal, thin, method, start)
+    block = finish(steps, progress=False)
     yield block
     done = block.n_draws
     while done < n_draws:

@@ -5,7 +5,7 @@
 # %% auto #0
 __all__ = ['THERMALISING', 'MEASURING', 'SAMPLING', 'normal', 'update_chain', 'Tuning', 'HMC', 'ExactGaussian', 'Chains', 'step',
            'Piece', 'piece_size', 'advance', 'init', 'lowest_mass_squared', 'retune', 'Progress', 'thermalise',
-           'choose_thin', 'draw', 'count_chains', 'sample_steps', 'sample']
+           'choose_thin', 'draw', 'finish', 'check_count', 'count_chains', 'sample_steps', 'sample']
 
 # %% ../../nbs/sampling/04_hmc.ipynb #5103e935
 import os
@@ -186,14 +186,14 @@ class Chains(eqx.Module):
 
     def run(self, theory: Theory, n_draws: int, *, progress: bool = True) -> Ensemble:
         """The ensemble of `n_draws` more draws of every chain."""
-        _check_count("n_draws", n_draws, 1)
+        check_count("n_draws", n_draws, 1)
         precision = jnp.zeros(()).dtype
         if self.phi.dtype != precision:
             raise ValueError(
                 f"these chains hold numbers of type {self.phi.dtype}, but JAX computes in {precision} now; switch "
                 "jax_enable_x64 back, or sample anew"
             )
-        return _finish(draw(theory, self, n_draws, time.perf_counter()), progress)
+        return finish(draw(theory, self, n_draws, time.perf_counter()), progress)
 
     def __str__(self) -> str:
         if isinstance(self.method, ExactGaussian):
@@ -438,7 +438,7 @@ def draw(
     yield Progress(SAMPLING, done, n_draws, chains, ensemble, configs=configs)
 
 
-def _finish(steps: Iterator[Progress], progress: bool) -> Ensemble:
+def finish(steps: Iterator[Progress], progress: bool) -> Ensemble:
     """The ensemble at the end of `steps`, with a progress bar on the way."""
     ensemble = None
     with tqdm(unit=" configs", disable=not progress, leave=False) as bar:
@@ -463,7 +463,7 @@ def _check_key(key) -> Key[Array, ""]:
     return key
 
 
-def _check_count(name: str, value, least: int) -> None:
+def check_count(name: str, value, least: int) -> None:
     """Raise `TypeError` or `ValueError` unless `value` is an integer and at least `least`."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)):
         raise TypeError(f"{name} must be an integer, got {value!r}")
@@ -478,7 +478,7 @@ def count_chains(n_configs: int, n_chains: int | None) -> int:
             if n_configs % n == 0 and n_configs >= 4 * n:
                 return n
         return 1
-    _check_count("n_chains", n_chains, 1)
+    check_count("n_chains", n_chains, 1)
     if n_configs % n_chains:
         near = [n * n_chains for n in (n_configs // n_chains, n_configs // n_chains + 1) if n]
         raise ValueError(
@@ -550,10 +550,10 @@ def sample_steps(
     started = time.perf_counter()
     if not isinstance(theory, Theory):
         raise TypeError(f"theory must be a Theory such as Phi4(shape, m2, lam), got {type(theory).__name__}")
-    _check_count("n_configs", n_configs, 1)
-    _check_count("n_thermal", n_thermal, 0)
+    check_count("n_configs", n_configs, 1)
+    check_count("n_thermal", n_thermal, 0)
     if not (isinstance(thin, str) and thin == "auto"):
-        _check_count("thin", thin, 1)
+        check_count("thin", thin, 1)
     method = _check_method(theory, method)
     n_chains = count_chains(n_configs, n_chains)
     n_draws = n_configs // n_chains
@@ -629,4 +629,4 @@ def sample(
         OSError: If `checkpoint` cannot be written.
     """
     steps = sample_steps(theory, n_configs, key, n_chains, n_thermal, thin, method, start, checkpoint)
-    return issue_warnings(_finish(steps, progress))
+    return issue_warnings(finish(steps, progress))

@@ -6,6 +6,7 @@
 __all__ = ['ONE_THREAD', 'SweepProgress', 'sweep_steps', 'sweep', 'slurm_cluster']
 
 # %% ../../nbs/sweeps/05_run.ipynb #swr03
+import math
 import os
 import time
 from collections.abc import Callable, Generator, Iterator
@@ -40,7 +41,7 @@ class SweepProgress:
     row: dict[str, Any] | None = None
 
     def __str__(self) -> str:
-        left = "" if self.seconds_left != self.seconds_left else f", {_in_words(self.seconds_left)} left"
+        left = "" if math.isnan(self.seconds_left) else f", {_in_words(self.seconds_left)} left"
         count = f"{self.done} of {self.total} tasks{left}"
         if self.row is None:
             return count

@@ -169,6 +169,9 @@ def test_a_link_opens_the_same_number(lab, monkeypatch):
     link = f"http://127.0.0.1/#ncv={messages[-1]['link']}"
     lab.hear(lab.board, {"open": "#ncv=damaged"}, [])
     assert "this link cannot be opened" in lab.board.readout["error"] and lab.board.readout["number"] == shown
+    with monkeypatch.context() as few:
+        few.setattr("ncv_lab.panels.travel.MOST_PARTS", 1)  # as after a long history, which can be saved all the same
+        assert json.loads(as_json(lab, lab.runner.last))["link"] == ""
     other = VarianceLab()
     other.hear(other.board, {"shown": True, "fragment": link}, [])
     assert other.runner.join(60) and other.state == LAB_STATE
