@@ -7,7 +7,6 @@ __all__ = ['feature_matrix', 'exponentials', 'Part', 'parts_of', 'Standardised',
            'LeastSquares', 'Solved', 'middle_part', 'influence']
 
 # %% ../../nbs/fitting/07_least_squares.ipynb #0019347e
-import os
 import time
 import warnings
 from collections.abc import Iterator, Sequence
@@ -27,7 +26,7 @@ from .data import Data
 from .result import Fit, Method
 from .ridge import Moments, Solution, moments, solve_quickly, solve_ridge
 from ..theory.lattice import periodic_distance
-from ..utils.batching import map_cores, n_processes, of_all_processes, one_blas_thread
+from ..utils.batching import map_cores, n_cores, n_processes, of_all_processes, one_blas_thread
 from ..utils.files import register
 from ..utils.former_names import former_arguments
 
@@ -345,7 +344,7 @@ class LeastSquares(Method):
         if others:
             near = int(np.searchsorted(self._choices, solved[0].solution.ridge[0]))
             # One part on each core: matrices this small are slower when two cores share one.
-            with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+            with one_blas_thread(), ThreadPoolExecutor(n_cores()) as pool:
                 solved += pool.map(lambda part: self.solve_part(source, part, near), others)
         return _joined(solved)
 
@@ -459,7 +458,7 @@ def influence(fit: Fit, data: Data, total: Float[np.ndarray, " F"]) -> Float[np.
             owed[:, columns] = _owed(unit, along, ridge)[:, None] * left[:, columns]
 
     parts = parts_of(field, data, getattr(fit.method, "decay_rates", None))
-    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(n_cores()) as pool:
         list(pool.map(solve_part, parts))
     is_used = np.any(weights != 0, axis=0)  # a fit that does not help somewhere has no weights there
     return np.where(is_used[None, :], owed, 0.0)

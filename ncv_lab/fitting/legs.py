@@ -7,7 +7,6 @@ __all__ = ['RIDGES', 'LEGS', 'NARROW', 'FINE', 'FINER', 'FAR', 'TOUCHING', 'SLOW
            'solve_legs', 'best_legs', 'solved_legs', 'ImprovedLegs']
 
 # %% ../../nbs/fitting/11_legs.ipynb #70bc67cd
-import os
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,7 +29,7 @@ from .ridge import Moments, solve_ridge
 from ..theory.lattice import mirror_counts
 from ..theory.observables import Correlator
 from ..theory.theories import UnknownAction
-from ..utils.batching import map_cores, one_blas_thread
+from ..utils.batching import map_cores, n_cores, one_blas_thread
 from ..utils.files import register
 
 # %% ../../nbs/fitting/11_legs.ipynb #9917315f
@@ -291,7 +290,7 @@ def solved_legs(legs: Legs, data: Data, *, folds: int = 5, cautious: bool = Fals
 def _solve_all(sums: LegSums, every_slowest: Sequence[float], cautious: bool) -> list[LegSolution]:
     """The solutions for several decay rates, side by side."""
     # One solve on each core: matrices this small are slower when two cores share one.
-    with one_blas_thread(), ThreadPoolExecutor(os.cpu_count()) as pool:
+    with one_blas_thread(), ThreadPoolExecutor(n_cores()) as pool:
         return list(pool.map(lambda slowest: solve_legs(sums, slowest, cautious), every_slowest))
 
 # %% ../../nbs/fitting/11_legs.ipynb #8a192e0c

@@ -4,7 +4,7 @@
 
 # %% auto #0
 __all__ = ['AXIS', 'map_configs', 'use_devices', 'n_devices', 'local_mesh', 'over_devices', 'sum_of_products', 'n_processes',
-           'here', 'of_all_processes', 'map_cores', 'one_blas_thread']
+           'here', 'of_all_processes', 'n_cores', 'map_cores', 'one_blas_thread']
 
 # %% ../../nbs/utils/02_batching.ipynb #8e7854a4
 import functools
@@ -187,6 +187,17 @@ def of_all_processes(array: Shaped[np.ndarray, "n ..."]) -> list[np.ndarray]:
     every = np.asarray(multihost_utils.process_allgather(padded))
     return [part[:n] for part, n in zip(every, lengths, strict=True)]
 
+# %% ../../nbs/utils/02_batching.ipynb #nc-02
+def n_cores() -> int:
+    """How many cores this process may use: the number in the environment variable `NPROC`, or else all of the machine.
+
+    The CPU client of XLA reads the same variable. As there, what is not a whole number is ignored.
+    """
+    wanted = os.environ.get("NPROC", "")
+    if wanted.isdecimal():
+        return max(1, int(wanted))
+    return os.cpu_count() or 1
+
 # %% ../../nbs/utils/02_batching.ipynb #64640770
 def map_cores(function: Callable, *arrays: Float[Array | np.ndarray, "n ..."], chunk: int = 64) -> np.ndarray:
     """As `map_configs`, on all cores: for a function that returns one array. It is compiled once for any n.
@@ -221,7 +232,7 @@ def map_cores(function: Callable, *arrays: Float[Array | np.ndarray, "n ..."], c
         return np.concatenate(parts)[:n]
     values = [evaluate(rows[0])]  # compiles, once
     if n_chunks > 1:
-        n_threads = min(os.cpu_count() or 1, n_chunks - 1)
+        n_threads = min(n_cores(), n_chunks - 1)
         with ThreadPoolExecutor(n_threads) as pool:
             values.extend(pool.map(evaluate, rows[1:]))
     return np.concatenate(values)[:n]

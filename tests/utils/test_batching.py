@@ -1,12 +1,16 @@
 """Batching: a function mapped over configurations gives what a loop gives, and is compiled once."""
 
+import os
+from concurrent.futures import ThreadPoolExecutor
+
 import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from helpers import compilations, field
+import ncv_lab.utils.batching
+from helpers import ROOT, compilations, field
 from ncv_lab.theory.lattice import slice_mean
-from ncv_lab.utils.batching import map_configs, map_cores
+from ncv_lab.utils.batching import map_configs, map_cores, n_cores
 
 
 @pytest.mark.parametrize("n", [1, 3, 256, 257])
@@ -58,3 +62,33 @@ def test_an_error_in_a_chunk_is_raised():
 
     with pytest.raises(RuntimeError, match="no value"):
         map_cores(broken, np.ones((130, 6, 4)))
+
+
+ALL = os.cpu_count()
+
+
+@pytest.mark.parametrize(("wanted", "n"), [("1", 1), ("3", 3), ("0", 1), ("many", ALL), ("", ALL)])
+def test_the_cores_are_as_many_as_nproc_says(monkeypatch, wanted, n):
+    monkeypatch.setenv("NPROC", wanted)
+    assert n_cores() == n
+    monkeypatch.delenv("NPROC")
+    assert n_cores() == ALL
+
+
+def test_no_more_threads_are_started_than_nproc_says(monkeypatch):
+    started = []
+
+    def pool(n_threads):
+        started.append(n_threads)
+        return ThreadPoolExecutor(n_threads)
+
+    monkeypatch.setenv("NPROC", "2")
+    monkeypatch.setattr(ncv_lab.utils.batching, "ThreadPoolExecutor", pool)
+    configs = np.asarray(field((300, 6, 4)))
+    np.testing.assert_allclose(map_cores(slice_mean, configs), configs.mean(2), atol=1e-15)
+    assert started == [2]
+
+
+def test_one_function_alone_counts_the_cores():
+    modules = [path for path in (ROOT / "ncv_lab").rglob("*.py") if "cpu_count" in path.read_text(encoding="utf-8")]
+    assert [path.name for path in modules] == ["batching.py"]
