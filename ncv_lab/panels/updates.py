@@ -25,7 +25,7 @@ import numpy as np
 from ..analysis.averages import Estimate
 from ..fields.control_variates import ControlVariate
 from ..fitting.adam import Adam, AdamRun
-from ..fitting.data import Data, sigma_ratio
+from ..fitting.data import Data, sigma_ratio, validation_rows
 from ..fitting.least_squares import LeastSquares
 from ..fitting.result import Fit, Strategy
 from ncv_lab.panels.state import (
@@ -260,12 +260,16 @@ class Measurement:
             self.advance()
 
     def train_ratio(self, t: int) -> float:
-        """sigma_raw / sigma_CV at time `t` on the training half, of the same weights as on the other half."""
+        """sigma_raw / sigma_CV at time `t` where the fit has learned, of the same weights as on the other half.
+
+        Those configurations of the training half that the fit has set aside do not count: it has not learned them.
+        """
         place = self.fit.labels.index(f"C({t})")
         if not self.on_train:
             return float(self.fit.train_ratio[place])
-        raw = np.asarray(self.train.values)[:, self.train.times.index(t)]
-        return float(sigma_ratio(raw, raw - self.f_train[:, place]))
+        learned = ~validation_rows(self.train, self.fit.method.validation)
+        raw = np.asarray(self.train.values)[learned, self.train.times.index(t)]
+        return float(sigma_ratio(raw, raw - self.f_train[learned, place]))
 
     def estimate(self) -> Estimate:
         """The estimate of O - f on the other half, with the raw one of the same configurations."""
@@ -290,7 +294,7 @@ class Curve:
         step: the steps at which there was news.
         train: the ratio over the last steps before each of them, on the configurations that they visited; it is noisy.
         measured: the steps whose weights were measured.
-        fitted: the ratio of these weights on the whole training half.
+        fitted: the ratio of these weights where they were learned: on the training half without what was set aside.
         others: the ratio of the same weights on the other half.
         others_error: its error.
     """
@@ -313,7 +317,7 @@ class Curve:
             step: whose weights were measured.
             ratio: on the other half.
             error: its error.
-            fitted: the ratio on the training half.
+            fitted: the ratio where the weights were learned.
         """
         return replace(
             self,

@@ -5,8 +5,9 @@ import pytest
 
 import ncv_lab as ncv
 from helpers import CORR, KEY, LAB_STATE, QUICK, THEORY, compilations, ensemble, net
+from ncv_lab.fitting.data import validation_rows
 from ncv_lab.panels.travel import again, from_code, to_code
-from ncv_lab.panels.updates import Curve, Shared, lab_updates, paced
+from ncv_lab.panels.updates import Curve, Shared, begin_measurement, lab_updates, paced
 from ncv_lab.panels.variance_lab import fit_code
 
 
@@ -89,6 +90,16 @@ def test_both_curves_are_those_of_the_same_weights(begun):
     raw = np.asarray(linear.sampled.train.values)
     ratio = raw.std(axis=0) / (raw - linear.fit.evaluate(linear.sampled.train)).std(axis=0)
     np.testing.assert_allclose(linear.curve.fitted[-1], ratio[2], rtol=1e-6)
+
+
+def test_where_a_network_has_learned_is_without_what_was_set_aside(begun):
+    measurement = begin_measurement(begun)
+    measurement.finish()
+    aside = validation_rows(begun.sampled.train, begun.fit.method.validation)
+    raw = np.asarray(begun.sampled.train.values)[~aside, 2]
+    ratio = raw.std() / (raw - begun.fit.evaluate(begun.sampled.train)[~aside].ravel()).std()
+    measurement.f_train[aside] = np.nan
+    np.testing.assert_allclose(measurement.train_ratio(2), ratio, rtol=1e-9)
 
 
 def test_sampling_goes_on_when_a_control_is_moved_that_has_nothing_to_do_with_it():
