@@ -591,7 +591,7 @@ const SIZES = [1, 1.2, 1.45];
 const CORNERS = '<svg viewBox="0 0 16 16" aria-hidden="true"><path d="M2 6V2h4M10 2h4v4M14 10v4h-4M6 14H2v-4"/></svg>';
 
 // Buttons of the board: the tour, a link, opening, the size of the text, full screen.
-class Tools {
+export class Tools {
   constructor(parent, board, model, redraw) {
     Object.assign(this, { board, model, redraw });
     this.place = node("div", parent, { className: "ncv-tools" });
@@ -634,17 +634,15 @@ class Tools {
   }
 
   size() {
-    if (this.scale === undefined) {
-      this.scale = SIZES.find((size) => String(size) === memory.get("ncv-text")) || 1;
-      this.panel.style.setProperty("--ncv-text", this.scale);
-    }
+    if (this.scale === undefined) this.scale = SIZES.find((size) => String(size) === memory.get("ncv-text")) || 1;
+    this.panel.style.setProperty("--ncv-text", this.scale); // at every drawing, so that nothing that happens to the panel resets it
     return this.scale;
   }
 
   enlarge() {
     this.scale = SIZES[(SIZES.indexOf(this.scale) + 1) % SIZES.length];
     memory.set("ncv-text", this.scale);
-    this.panel.style.setProperty("--ncv-text", this.scale);
+    this.size();
     this.redraw();
   }
 

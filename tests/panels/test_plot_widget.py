@@ -131,8 +131,16 @@ def test_a_colour_beside_the_palette_is_refused():
 
 
 RULES = """
-import { ticks, roundRange, settle, format } from "./plot.mjs";
+import { ticks, roundRange, settle, format, Tools } from "./plot.mjs";
 import { read } from "./controls.mjs";
+const sizes = [];
+const tools = Object.create(Tools.prototype, {
+  panel: { get: () => ({ style: { setProperty: (name, value) => sizes.push(value) } }) },
+  redraw: { value: () => tools.size() },
+});
+tools.size();
+tools.enlarge();
+tools.redraw();  // as after a preset
 console.log(JSON.stringify({
   times: ticks(-0.5, 4.5, false, 12, true).map(([x]) => x),
   decades: ticks(1e-5, 1e-2, true, 6).map(([x]) => x),
@@ -141,6 +149,7 @@ console.log(JSON.stringify({
   kept: settle([1, 10], [1.5, 9], false),
   grown: settle([1, 10], [1, 20], false),
   typed: [read("1e5"), read("-5"), read("abc"), read("")],
+  sizes,
 }));
 """
 
@@ -160,6 +169,7 @@ def test_axes_have_round_ticks_that_stay(tmp_path):
     assert found["ends"][2][0] < 1 < found["ends"][2][1], "one point alone has a place too"
     assert found["kept"] == [1, 10] and found["grown"] == [1, 20]
     assert found["typed"] == [1e5, -5, "abc", ""]
+    assert found["sizes"][0] == 1 and set(found["sizes"][1:]) == {1.2}, "a larger text stays larger"
 
 
 def test_an_image_shows_time_to_the_right():
