@@ -96,6 +96,9 @@ def use_a_panel(panel):
     update = panel.runner.last
     described = {series.key for plot in panel.board.described for series in plot.series}
     assert set(panel.board.frame) <= described, "every curve has a plot"
+    explained = {name for name, text in panel.board.formulas.items() if text.endswith(".")}
+    assert {"number", "claim", *panel.board.readout["facts"]} <= explained, "every number has a formula or a sentence"
+    assert all(plot.tooltip.endswith(".") for plot in panel.board.described)
     document = json.loads(as_json(panel, update))
     assert type(update.state).from_json(json.dumps(document["state"])) == update.state
     compile(document["code"], "a cell", "exec")

@@ -57,7 +57,7 @@ CLAIMS = (
     Claim("sampler", "They are about 0.3, 1.0", {"step_size": 1.0}, "acceptance", 0.86, 0.94),
     Claim("sampler", "They are about 0.3, 1.0 and 1.6", {"step_size": 1.6}, "acceptance", 0.62, 0.78),
     Claim("overfit", "the last steps see a ratio above 100", FREE | {"n_configs": 50}, "visited", 100, 1e6),
-    Claim("overfit", "and the other half one of 1.2", FREE | {"n_configs": 50}, "sigma_ratio", 0.9, 1.4),
+    Claim("overfit", "and the half to test one of 1.2", FREE | {"n_configs": 50}, "sigma_ratio", 0.9, 1.4),
     Claim("overfit", "about 14 and 1.6", FREE, "visited", 9, 24),
     Claim("overfit", "about 14 and 1.6", FREE, "sigma_ratio", 1.3, 1.9),
     Claim("overfit", "they are 3.0 and 2.5", FREE | {"n_configs": 1000}, "visited", 2.5, 4.0),

@@ -233,7 +233,7 @@ def honest_ratio(answer, on_training, on_others):
     "Exercise 9."
     mistakes = [(on_training, "This is the ratio where the network was trained. It must not be quoted.")]
     praise = f"It is {on_others:.2f}. The ratio where the network was trained is {on_training:.2f}."
-    hint = "Call ratio with O and f of the other half."
+    hint = "Call ratio with O and f of the half to test."
     judge(9, answer, on_others, praise, hint, mistakes)
     return on_others
 
@@ -244,10 +244,10 @@ def best_step(answer, history):
     right = float(history["step"][best])
     mistakes = [
         (best, "This is the place in the array. The step is what history['step'] has at this place."),
-        (float(history["step"][int(np.argmax(history["train_ratio"]))]), "This is where the *training* half is best."),
-        (float(history["step"][-1]), "This is the last step. Is the other half best there?"),
+        (float(history["step"][int(np.argmax(history["train_ratio"]))]), "This is where the half to learn is best."),
+        (float(history["step"][-1]), "This is the last step. Is the watched half best there?"),
     ]
-    praise = f"After {right:.0f} steps the network begins to learn the noise of its training half."
+    praise = f"After {right:.0f} steps the network begins to learn the noise of the 40 configurations to learn."
     hint = "Find with np.argmax where history['validation_ratio'] is largest."
     judge(10, answer, right, praise, hint, mistakes)
     return right

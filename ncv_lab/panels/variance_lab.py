@@ -5,11 +5,12 @@
 # %% auto #0
 __all__ = ['RATES', 'PENALTIES', 'BATCHES', 'FAMILY_NAMES', 'LOSS_NAMES', 'KERNEL_NAMES', 'KERNELS', 'BEST', 'LOSS', 'RATIO_PLOT',
            'CLOUD_PLOT', 'NETWORK_PLOT', 'CORRELATOR_PLOT', 'ERROR_PLOT', 'CONFIGURATION_PLOT', 'POWERS', 'DIFFERENCE',
-           'INTRO', 'FORMULAS', 'TOOLS', 'LARGEST_FILE', 'OF_THE_SOURCE', 'time_control', 'family_control',
-           'rate_control', 'penalty_control', 'lab_controls', 'estimate_curves', 'relative', 'correlator_curves',
-           'ratio_curves', 'cloud_of', 'cloud_without_f', 'tiles', 'kernels_and_output', 'network_image', 'image_of',
-           'number', 'ratio_in_words', 'error_ratio_in_words', 'with_error', 'large_number', 'helps', 'claim',
-           'waiting', 'ratio_shown', 'note', 'error_bars', 'fit_facts', 'fit_arrays', 'fit_code', 'VarianceLab']
+           'INTRO', 'DIGITS', 'FIT_FORMULAS', 'FORMULAS', 'TOOLS', 'LARGEST_FILE', 'OF_THE_SOURCE', 'time_control',
+           'family_control', 'rate_control', 'penalty_control', 'lab_controls', 'estimate_curves', 'relative',
+           'correlator_curves', 'ratio_curves', 'cloud_of', 'cloud_without_f', 'tiles', 'kernels_and_output',
+           'network_image', 'image_of', 'number', 'ratio_in_words', 'error_ratio_in_words', 'with_error',
+           'large_number', 'helps', 'claim', 'waiting', 'ratio_shown', 'note', 'error_bars', 'fit_facts', 'fit_arrays',
+           'fit_code', 'VarianceLab']
 
 # %% ../../nbs/panels/08_variance_lab.ipynb #4813bf00
 import os
@@ -79,7 +80,7 @@ KERNELS = (
     "What a kernel W(t, x) may depend on. None: on all of (t, x). In each axis: it is even in t and in x. Time only: "
     "it depends on t alone, so it looks like stripes."
 )
-BEST = "Show the weights that did best on a part of the training half, and not those of the last step."
+BEST = "Show the weights that did best on a part of the half to learn, and not those of the last step."
 
 
 LOSS = (
@@ -125,11 +126,11 @@ RATIO_PLOT = Plot(
         Series("others", "to test", "improved", marker="line"),
     ),
     ylog=True, span=4,
-    tooltip="σ(O) / σ(O − f), the spread of single configurations. To learn: the half that f was fitted on. To test: "
-    "the other half. Last steps, faint: only the few configurations of the last training steps.",
+    tooltip="σ(O) / σ(O − f), the spread of single configurations. To learn: those that f was fitted on. To test: "
+    "those that it has never seen. Last steps, faint: only the few configurations of the last training steps.",
 )
 CLOUD_PLOT = Plot(
-    "Each configuration is a point", "f", "O − C", (Series("cloud", "configurations of the other half", "improved"),),
+    "Each configuration is a point", "f", "O − C", (Series("cloud", "configurations to test", "improved"),),
     cloud=True, span=4,
     tooltip="O − C(t) against f, both over σ(O); before there is an f it counts as 0. On the dashed line O − f is the "
     "same for all: no noise is left. Histograms: O grey, O − f blue. A click on a point shows its configuration.",
@@ -437,23 +438,26 @@ INTRO = (
     "A computer measures O on random configurations of a field, and the mean of O has an error bar. Here a network "
     "learns, while you watch, an f with mean 0 that follows O: O − f has the same true mean and a shorter error bar."
 )
-FORMULAS = {
-    "number": "σ(O) / σ(O − f): the standard deviation of O over the configurations of the other half, divided by that "
-    "of O − f. In brackets: the statistical error, in units of the last digit.",
-    "claim": "error(O) / error(O − f), jackknife errors of the means on the half to test. Squared it is what f is "
-    "worth, because an error falls as 1 / √(number of configurations).",
-    "bars": "C(t) with its error, raw and improved, drawn to one scale. Both estimate the same true mean: the raw "
-    "estimate is off by about its own error, and the improved one by its much smaller error.",
+DIGITS = "In brackets: the statistical error, in units of the last digit."
+FIT_FORMULAS = {
     "spread": "σ(O) / σ(O − f): how much less single configurations spread.",
     "error bar": "error(O) / error(O − f) of the means, which count the correlations between neighbouring draws too.",
-    "configurations": "f was fitted on the first half. All numbers here come from the other half, which the fit has "
-    "never seen, so they are honest.",
+    "configurations": "f was fitted on the half to learn. All numbers here come from the half to test, which the fit "
+    "has never seen, so they are honest.",
     "ensemble": "Whether the chains have forgotten where they began, and are long compared with their memory.",
     "autocorrelation": "τ = ½ + Σ ρ(k) of the slowest mode, in draws: 2 τ draws count as one. Accepted: how many "
     "proposals of the sampler were taken.",
     "training": "Steps of the optimiser, and how many it makes in a second.",
     "time": "How long the fit has taken.",
     "source": "The configurations are not sampled here, but come from this.",
+}
+FORMULAS = FIT_FORMULAS | {
+    "number": "σ(O) / σ(O − f): the standard deviation of O over the configurations of the half to test, divided by "
+    f"that of O − f. {DIGITS}",
+    "claim": "error(O) / error(O − f), jackknife errors of the means on the half to test. Squared it is what f is "
+    "worth, because an error falls as 1 / √(number of configurations).",
+    "bars": "C(t) with its error, raw and improved, drawn to one scale. Both estimate the same true mean: the raw "
+    "estimate is off by about its own error, and the improved one by its much smaller error.",
 }
 TOOLS = ("tour", "link", "open")
 LARGEST_FILE = 400_000_000  # bytes

@@ -48,7 +48,9 @@ def count(state, last):
 class CountPanel(Panel):
     def __init__(self, state=None):
         controls = theory_controls() | {"n": select("n", (5, 10**6), "how far")}
-        board = Board(Plot("numbers", "k", "number", (Series("numbers", "numbers"),)))
+        plot = Plot("numbers", "k", "number", (Series("numbers", "numbers"),), tooltip="The numbers so far.")
+        formulas = {"number": "How many numbers there are.", "claim": "None.", "last": "The last number."}
+        board = Board(plot, formulas=formulas)
         presets = {"far": CountState(n=10**6), "unknown lam": CountState(lam=3.3), "large": CountState((40, 10))}
         super().__init__(count, state or CountState(), controls, board, presets)
 
@@ -60,7 +62,7 @@ class CountPanel(Panel):
         return {"numbers": (update.numbers, update.numbers)}
 
     def readout(self, update):
-        return {"number": str(len(update.numbers))}
+        return {"number": str(len(update.numbers)), "facts": {"last": str(update.numbers[-1])}}
 
     def arrays(self, update):
         return {"numbers": update.numbers, "unknown": np.array(np.nan)}
@@ -129,6 +131,18 @@ def test_presets_and_reset(panel):
     panel.buttons["Reset"].click()
     assert panel.state == panel.read() == CountState() and panel.board.readout["stage"] == "ready"
     assert panel.runner.last is None
+
+
+def test_a_preset_leaves_the_page_in_place():
+    panel = ncv.VarianceLab(start=False)
+    parts = [panel, panel.layout, panel.board, panel.board.layout, *panel.children]
+    changed = []
+    for part in parts:
+        part.observe(lambda change: changed.append(change["name"]))
+    for name in panel.presets:
+        panel.preset.value = name
+    assert set(changed) <= {"readout"}, "nothing is built anew, so the size of the text stays"
+    panel.close()
 
 
 def test_files_hold_state_code_versions_and_numbers(panel):
