@@ -40,11 +40,13 @@ def free_port():
 def server(command, port, log, **environment):
     "Run a server and everything it starts, until the block ends."
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
+    # The checks compile without optimisation, which suits what runs once. The panels train as they do for a user.
+    inherited = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     with open(log, "w") as file:
         process = subprocess.Popen(
             [sys.executable, *command],
             cwd=ROOT,
-            env=os.environ | {"PYTHONPATH": paths} | environment,
+            env=inherited | {"PYTHONPATH": paths} | environment,
             stdout=file,
             stderr=subprocess.STDOUT,
             start_new_session=True,

@@ -173,6 +173,12 @@ def check_functions(functions: Callable, parity: str, what: str, *inputs: int, l
         )
 
 
+@eqx.filter_jit
+def _called(functions: Callable, points: Array) -> Any:
+    """The values of the functions. Compiled functions remember what they gave, so each form is found out once."""
+    return functions(points)
+
+
 def _form(functions: Callable, what: str, inputs: tuple[int, ...], lead: tuple[int, ...]) -> tuple[int, ...]:
     """The shape (*lead, M) of the values. Raises `ValueError` if the functions cannot be called, or for another one."""
     dots = ["..."] if lead else []
@@ -180,7 +186,7 @@ def _form(functions: Callable, what: str, inputs: tuple[int, ...], lead: tuple[i
     after = ", ".join([*dots, "M"])
     expected = f"{what} must turn ({before}) into ({after}); with an array of shape {lead + inputs} they"
     try:
-        values = jax.eval_shape(lambda points: functions(points), jax.ShapeDtypeStruct(lead + inputs, float))
+        values = eqx.filter_eval_shape(_called, functions, jax.ShapeDtypeStruct(lead + inputs, float))
     except (TypeError, ValueError, IndexError) as error:
         raise ValueError(f"{expected} raise {type(error).__name__}: {str(error)[:200]}") from error
     form = getattr(values, "shape", None)
