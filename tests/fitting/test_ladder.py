@@ -84,12 +84,20 @@ def test_saved_and_loaded(tmp_path):
 COUPLINGS = {"strong": (0.1, 24.0), "broken": (-1.0, 4.0), "near": (-1.0, 6.0), "long": (0.015, 0.001)}
 
 
-@pytest.mark.parametrize("name", COUPLINGS)
-def test_it_does_no_harm_with_a_hundred_configurations(name):
+# Near the transition, seed 12 has configurations far beyond those fitted.
+SEEDS = {"strong": (0, 12), "broken": (0, 12), "near": (12, 0), "long": (0, 12)}
+CASES = [
+    pytest.param(name, seed, id=f"{name}, seed {seed}", marks=[] if seed == seeds[0] else pytest.mark.long)
+    for name, seeds in SEEDS.items()
+    for seed in seeds
+]
+
+
+@pytest.mark.parametrize(("name", "seed"), CASES)
+def test_it_does_no_harm_with_a_hundred_configurations(name, seed):
     theory = ncv.Phi4((8, 8), *COUPLINGS[name])
-    for seed in (0, 12):  # near the transition the last one has configurations far beyond those fitted
-        train, rest = ncv.sample(theory, 1100, jax.random.key(seed), n_chains=20, progress=False).split(100)
-        for observable in (ncv.Correlator(), ncv.AbsMagnetisation(), ncv.MagnetisationSquared()):
-            fit = ncv.fit(ncv.SchwingerDyson(), theory, observable, train, progress=False)
-            values = ncv.measure(observable, rest.flat, theory.shape)
-            assert ncv.sigma_ratio(values, values - fit.evaluate(rest)).min() > 0.98
+    train, rest = ncv.sample(theory, 1100, jax.random.key(seed), n_chains=20, progress=False).split(100)
+    for observable in (ncv.Correlator(), ncv.AbsMagnetisation(), ncv.MagnetisationSquared()):
+        fit = ncv.fit(ncv.SchwingerDyson(), theory, observable, train, progress=False)
+        values = ncv.measure(observable, rest.flat, theory.shape)
+        assert ncv.sigma_ratio(values, values - fit.evaluate(rest)).min() > 0.98

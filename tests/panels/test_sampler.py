@@ -64,8 +64,8 @@ def test_a_histogram_leaves_out_what_is_not_finite():
 def binder(preset, shape):
     "The Binder cumulant of M, 1 - <M^4> / (3 <M^2>^2), and its error from 20 chains."
     theory = preset.replace(shape=shape).theory
-    configs = ncv.sample(theory, 20_000, 1, n_chains=20, thin=5, progress=False).configs
-    M = configs.reshape(20, 1000, -1).mean(axis=2)
+    configs = ncv.sample(theory, 6000, 1, n_chains=20, thin=5, progress=False).configs
+    M = configs.reshape(20, 300, -1).mean(axis=2)
     chains = np.arange(20)
     without_one = [M[chains != left_out] for left_out in chains]
     cumulants = [1 - np.mean(m**4) / (3 * np.mean(m**2) ** 2) for m in without_one]
