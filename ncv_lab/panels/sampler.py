@@ -188,8 +188,8 @@ SAMPLER_FORMULAS = {
     "has two kicks. A kick computes the force −∂S/∂φ, which is most of the work.",
     "⟨exp(−ΔH)⟩": "The mean over all trajectories, accepted or not. In equilibrium it is 1 for every step size, within "
     "its error.",
-    "τ_int of S/V": "τ_int = ½ + Σ ρ(t), the sum over t = 1, 2, …, of the action S divided by the number V of sites.",
-    "τ_int of M²": "τ_int = ½ + Σ ρ(t), the sum over t = 1, 2, …, of the square of the magnetisation M.",
+    "τ_int of S/V": "½ + ρ(1) + ρ(2) + …, the autocorrelation time of S/V. S is the action, and V the number of sites.",
+    "τ_int of M²": "½ + ρ(1) + ρ(2) + …, the autocorrelation time of M². M is the magnetisation.",
     "steps": "The length of a trajectory divided by the step size. Lengths vary by up to a quarter, so that no mode "
     "comes back to where it began.",
     "trajectories": "The chains know nothing of each other. All numbers here are made of all chains together.",
@@ -318,10 +318,12 @@ class SamplerPanel(Panel[SamplerState, SamplerUpdate]):
         slowest = max(tau for tau, _ in taus.values())
         n_steps = int(np.ceil(update.state.length / update.state.step_size))
         accepted = np.minimum(1, np.exp(-update.delta_h)).mean()
+        in_percent = format_error(100 * accepted, 100 * acceptance_error(update.delta_h))
+        shown, bracket, rest = in_percent.partition("(")
         return {
             "caption": "acceptance",
-            "number": f"{100 * accepted:.1f}",
-            "plusminus": f"({1000 * acceptance_error(update.delta_h):.0f}) %",
+            "number": shown,
+            "plusminus": f"{bracket}{rest} %",
             "claim": f"{2 * slowest * 2 * n_steps:.0f} kicks for an independent configuration",
             "facts": sampler_facts(update, taus, n_steps),
         }

@@ -6,7 +6,15 @@ import pytest
 
 import ncv_lab as ncv
 from helpers import compilations, use_a_panel
-from ncv_lab.panels.sampler import SAMPLER_PRESETS, SamplerPanel, SamplerState, histogram, sampler_updates
+from ncv_lab.analysis.errors import format_error
+from ncv_lab.panels.sampler import (
+    SAMPLER_PRESETS,
+    SamplerPanel,
+    SamplerState,
+    acceptance_error,
+    histogram,
+    sampler_updates,
+)
 
 STATE = SamplerState((8, 4), m2=0.3, lam=24.0, n_configs=200)
 
@@ -36,7 +44,12 @@ def test_the_code_finds_the_acceptance_again(capsys):
     *_, moved = sampler_updates(STATE.replace(step_size=1.6, length=3.2, lam=20.0), rough)
     for update in (first, rough, moved):
         exec(panel.code_of(update), {})
-        assert capsys.readouterr().out.strip() == f"acceptance {panel.readout(update)['number']} %"
+        accepted = 100 * np.minimum(1, np.exp(-update.delta_h)).mean()
+        assert capsys.readouterr().out.strip() == f"acceptance {accepted:.1f} %"
+        readout = panel.readout(update)
+        error = 100 * acceptance_error(update.delta_h)
+        assert readout["number"] + readout["plusminus"] == f"{format_error(accepted, error)} %"
+        assert not readout["plusminus"].startswith("(0)"), "an error that is small is not 0"
     panel.close()
 
 
