@@ -359,7 +359,9 @@ def board_figure(board: Board, curves: dict[str, Any], readout: dict[str, Any]) 
     """A figure of all that a board shows, words and plots, each in its place."""
     rows = rows_of_twelve([board.card_span, *(plot.span for plot in board.described)])
     with style(**{"font.family": FONTS}):
-        heights = [1.5 if spans == [12] else 2.8 for spans in rows]
+        heights = [2.8] * len(rows)
+        if board.card_span == 12:
+            heights[0] = 1.5  # the words alone
         figure = Figure(figsize=(9, sum(heights)))
         parts = figure.subfigures(len(rows), 1, squeeze=False, height_ratios=heights)[:, 0]
         boxes = []

@@ -196,3 +196,11 @@ def test_figures_show_what_the_board_shows():
     assert [ax.get_title() for ax in others] == ["curve", "image"]
     assert {"42", "a", "b"} <= {text.get_text() for text in words.texts}
     assert board_figure(board, {}, {}), "nothing to show is no error"
+
+
+def test_a_plot_that_fills_a_row_is_as_high_as_the_others():
+    wide = Plot("wide", "x", "y", (Series("a", "a"),), span=12)
+    small = Plot("small", "x", "y", (Series("a", "a"),), span=6)
+    for board in (Board(small, wide), Board(small, small, wide, card_span=12)):
+        *_, above, below = board_figure(board, {"a": (X, X)}, {}).subfigs
+        assert above.bbox.height == pytest.approx(below.bbox.height)
