@@ -97,7 +97,10 @@ def use_a_panel(panel):
     described = {series.key for plot in panel.board.described for series in plot.series}
     assert set(panel.board.frame) <= described, "every curve has a plot"
     explained = {name for name, text in panel.board.formulas.items() if text.endswith(".")}
-    assert {"number", "claim", *panel.board.readout["facts"]} <= explained, "every number has a formula or a sentence"
+    shown = {"number", "claim", *panel.board.readout["facts"]}
+    if "bars" in panel.board.readout:
+        shown.add("bars")
+    assert shown <= explained, f"without a formula or a sentence: {shown - explained}"
     assert all(plot.tooltip.endswith(".") for plot in panel.board.described)
     document = json.loads(as_json(panel, update))
     assert type(update.state).from_json(json.dumps(document["state"])) == update.state
