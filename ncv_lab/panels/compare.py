@@ -108,9 +108,9 @@ class Row:
     Attributes:
         fits: of each network, with its best weights so far.
         step: how many steps they have made.
-        ratio: sigma_raw / sigma_CV of each on the other half.
+        ratio: sigma_raw / sigma_CV of each on the half to test.
         error: its error.
-        aside: the ratio of each on the part of the training half that was set aside, by which one of them is chosen.
+        aside: the ratio of each on the part of the half to learn that was set aside, by which one of them is chosen.
         curve: a line (step, ratio of each network) for each check.
     """
 
@@ -123,7 +123,7 @@ class Row:
 
 
 class Best(NamedTuple):
-    """The network that was chosen, and its ratio on the other half."""
+    """The network that was chosen, and its ratio on the half to test."""
 
     depth: int
     width: int
@@ -141,7 +141,7 @@ class CompareUpdate(Update):
 
     @property
     def best(self) -> Best | None:
-        """The network that did best on the part of the training half that was set aside; None before the first one."""
+        """The network that did best on the part of the half to learn that was set aside; None before the first one."""
         found = None
         chosen_by = -np.inf
         for depth, row in self.rows.items():
@@ -213,7 +213,7 @@ def compare_updates(state: CompareState, before: CompareUpdate | None = None) ->
 
 
 def linear_ratio(state: CompareState, sampled: Sampled) -> float:
-    """sigma_raw / sigma_CV of the linear field on the other half, for comparison: it is solved and not trained."""
+    """sigma_raw / sigma_CV of the linear field on the half to test, for comparison: it is solved and not trained."""
     train, others = sampled.train.at(state.t), sampled.others.at(state.t)
     field = OddMLP(state.shape, depth=0, symmetric=SYMMETRIC[state.symmetric])
     (fit,) = LeastSquares().run(field, train)

@@ -395,7 +395,7 @@ class Script:
         return [method, f"fit = with_weights_now(ncv.fit({parts}, method=method, key=key_order{resume}))"]
 
     def estimate(self, made: FitMade) -> None:
-        """Write what measures a fit on the other half, and prints the ratio of the spreads."""
+        """Write what measures a fit on the half to test, and prints the ratio of the spreads."""
         state = made.state
         ending = self.fit(made)
         measured = f"theory{ending}, {observable_code(state)}, others{ending}, control=fit"

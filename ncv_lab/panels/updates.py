@@ -80,10 +80,10 @@ def in_two_halves(state: TheoryState, ensemble: Ensemble, made: EnsembleMade | N
 
 # %% ../../nbs/panels/02_updates.ipynb #e1cfdb4a
 def estimate_of(others: Data, values: np.ndarray, raw: Estimate | None = None) -> Estimate:
-    """The mean of `values` on the other half, with its jackknife error.
+    """The mean of `values` on the half to test, with its jackknife error.
 
     Args:
-        others: the other half, or this half `at` one time of the correlator.
+        others: the half to test, or this half `at` one time of the correlator.
         values: O or O - f, (n, k): one row for each configuration, one column for each time.
         raw: the estimate of O, where `values` are O - f.
     """
@@ -260,9 +260,9 @@ class Measurement:
             self.advance()
 
     def train_ratio(self, t: int) -> float:
-        """sigma_raw / sigma_CV at time `t` where the fit has learned, of the same weights as on the other half.
+        """sigma_raw / sigma_CV at time `t` where the fit has learned, of the same weights as on the half to test.
 
-        Those configurations of the training half that the fit has set aside do not count: it has not learned them.
+        Those configurations of the half to learn that the fit has set aside do not count: it has not learned them.
         """
         place = self.fit.labels.index(f"C({t})")
         if not self.on_train:
@@ -272,7 +272,7 @@ class Measurement:
         return float(sigma_ratio(raw, raw - self.f_train[learned, place]))
 
     def estimate(self) -> Estimate:
-        """The estimate of O - f on the other half, with the raw one of the same configurations."""
+        """The estimate of O - f on the half to test, with the raw one of the same configurations."""
         observable = self.fit.observable
         assert isinstance(observable, Correlator)  # as `in_two_halves` measures it
         t = observable.t
@@ -294,8 +294,8 @@ class Curve:
         step: the steps at which there was news.
         train: the ratio over the last steps before each of them, on the configurations that they visited; it is noisy.
         measured: the steps whose weights were measured.
-        fitted: the ratio of these weights where they were learned: on the training half without what was set aside.
-        others: the ratio of the same weights on the other half.
+        fitted: the ratio of these weights where they were learned: on the half to learn without what was set aside.
+        others: the ratio of the same weights on the half to test.
         others_error: its error.
     """
 
@@ -315,7 +315,7 @@ class Curve:
 
         Args:
             step: whose weights were measured.
-            ratio: on the other half.
+            ratio: on the half to test.
             error: its error.
             fitted: the ratio where the weights were learned.
         """
@@ -337,7 +337,7 @@ class LabUpdate(Update):
         fit_made: the record of its last weights.
         fitting: a fit to all times on its way.
         curve: its ratios so far.
-        result: the estimate on the other half, of configurations that had no part in the fit.
+        result: the estimate on the half to test, of configurations that had no part in the fit.
         result_made: the record of the weights that it was measured with.
         sigma_ratio: sigma_raw / sigma_CV of the result, at the time of the state; NaN while there is no result.
         error_ratio: the raw error over the improved one, of the same result.
@@ -362,7 +362,7 @@ class LabUpdate(Update):
 
 
 def with_result(update: LabUpdate, result: Estimate, made: FitMade) -> LabUpdate:
-    """The update with an estimate on the other half, its ratios at the time of the state, and how it was made."""
+    """The update with an estimate on the half to test, its ratios at the time of the state, and how it was made."""
     place = result.labels.index(f"C({update.state.t})")
     made = replace(made, state=made.state.replace(t=update.state.t))
     return replace(
@@ -470,7 +470,7 @@ def goes_on(training: AdamRun, began: int, patience: int = PATIENT) -> bool:
     """Whether a training should make more steps by itself.
 
     It ends after 200,000 steps, or when the weights that did best are older than half of all steps. They are judged on
-    the part of the training half that is set aside, and never on the other half.
+    the part of the half to learn that is set aside, and never on the half to test.
 
     Args:
         training: the training.

@@ -204,10 +204,10 @@ def ratio_curves(update: LabUpdate) -> dict[str, np.ndarray]:
 
 
 def cloud_of(result: Estimate, t: int, most: int = 500) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """(f, O - C, row) of at most about `most` configurations of the other half, f and O over the spread of O.
+    """(f, O - C, row) of at most about `most` configurations of the half to test, f and O over the spread of O.
 
     Args:
-        result: the estimate on the other half.
+        result: the estimate on the half to test.
         t: the time of the correlator.
         most: how many points are drawn at most.
     """
@@ -223,7 +223,7 @@ def cloud_of(result: Estimate, t: int, most: int = 500) -> tuple[np.ndarray, np.
 
 
 def cloud_without_f(sampled: Sampled, t: int, most: int = 500) -> tuple[np.ndarray, np.ndarray]:
-    """(0, O - C) of the other half, as `cloud_of` has them, before there is an f."""
+    """(0, O - C) of the half to test, as `cloud_of` has them, before there is an f."""
     raw = np.asarray(sampled.others.values)[:, sampled.others.times.index(t)]
     raw = (raw - raw.mean())[:: -(-len(raw) // most)] / (raw.std() or 1.0)
     return 0 * raw, raw
@@ -701,7 +701,7 @@ class VarianceLab(Panel[LabState, LabUpdate]):
         return np.asarray(update.sampled.others.phi[int(rows[place])])
 
     def readout(self, update: LabUpdate) -> dict[str, Any]:
-        """The ratio on the other half, and what it is worth."""
+        """The ratio on the half to test, and what it is worth."""
         return {
             "caption": f"times smaller spread of C({update.state.t})",
             **ratio_shown(update),

@@ -47,8 +47,8 @@ def test_the_map_fills_and_goes_on_where_it_was(capsys):
 
     best = last.best
     asides = np.array([row.aside for row in last.rows.values()])
-    assert asides[best.depth - 1, STATE.widths.index(best.width)] == asides.max(), "chosen on the training half"
-    assert best.ratio == last.rows[best.depth].ratio[STATE.widths.index(best.width)], "measured on the other half"
+    assert asides[best.depth - 1, STATE.widths.index(best.width)] == asides.max(), "chosen on the half to learn"
+    assert best.ratio == last.rows[best.depth].ratio[STATE.widths.index(best.width)], "measured on the half to test"
     capsys.readouterr()
     exec(panel.code_of(last), {})
     printed = capsys.readouterr().out.strip().splitlines()[-1]
