@@ -17,15 +17,16 @@ from browser import Driver, open_page, voila
 from ncv_lab.panels.state import LabState, make_field, make_method
 from ncv_lab.panels.travel import to_code
 
-# The large number is a dash when a fit begins, until the first point of its curve is there.
+# There are no facts about a fit before the first point of its curve is there. (The large number stays a dash for longer,
+# until f makes the error bar shorter.)
 WATCH = """
-const number = document.querySelector('.ncv-number');
+const facts = document.querySelector('.ncv-facts');
 window.gone = false;
 window.found = null;
 new MutationObserver(() => {
-  if (!Number(number.textContent)) window.gone = true;
+  if (!facts.textContent) window.gone = true;
   else if (window.gone && !window.found) window.found = performance.now();
-}).observe(number, { childList: true });
+}).observe(facts, { childList: true, subtree: true });
 """
 
 # The stage changes as soon as the kernel has heard of a move, and it may be back within half a second.
