@@ -17,8 +17,8 @@ from browser import Driver, open_page, voila
 from ncv_lab.panels.state import LabState, make_field, make_method
 from ncv_lab.panels.travel import to_code
 
-# There are no facts about a fit before the first point of its curve is there. (The large number stays a dash for longer,
-# until f makes the error bar shorter.)
+# There are no facts about a fit before the first point of its curve is there. The large number stays a dash for longer,
+# until f makes the error bar shorter.
 WATCH = """
 const facts = document.querySelector('.ncv-facts');
 window.gone = false;
