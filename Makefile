@@ -76,7 +76,7 @@ lab: $(DEV) ## JupyterLab on the index notebook; kernels of closed notebooks are
 bench: $(DEV) ## the benchmarks one after the other, and last one table of speeds; the long ones are commands of their own
 	@failed=0; for script in $(BENCHMARKS); do echo "== $$script"; $(BIN)/python $$script || failed=1; done; exit $$failed
 
-bench-table: $(DEV) ## one table: how fast, beside what, and how near to the limit of the machine (a quarter of an hour)
+bench-table: $(DEV) ## one table: how fast, beside what, and how near to the limit of the machine (six minutes)
 	$(BIN)/python benchmarks/bench_table.py
 
 bench-scale: $(DEV) ## a million configurations in bounded memory: seconds of each stage, and how they grow
