@@ -189,13 +189,16 @@ def of_all_processes(array: Shaped[np.ndarray, "n ..."]) -> list[np.ndarray]:
 
 # %% ../../nbs/utils/02_batching.ipynb #nc-02
 def n_cores() -> int:
-    """How many cores this process may use: the number in the environment variable `NPROC`, or else all of the machine.
+    """How many cores this process may use: the environment variable `NPROC`, or else all that it is given.
 
-    The CPU client of XLA reads the same variable. As there, what is not a whole number is ignored.
+    The CPU client of XLA reads the same variable. As there, what is not a whole number is ignored. A job of a cluster
+    is often given less than the machine has, where the system can tell (Linux).
     """
     wanted = os.environ.get("NPROC", "")
     if wanted.isdecimal():
         return max(1, int(wanted))
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 # %% ../../nbs/utils/02_batching.ipynb #64640770

@@ -64,7 +64,7 @@ def test_an_error_in_a_chunk_is_raised():
         map_cores(broken, np.ones((130, 6, 4)))
 
 
-ALL = os.cpu_count()
+ALL = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
 
 
 @pytest.mark.parametrize(("wanted", "n"), [("1", 1), ("3", 3), ("0", 1), ("many", ALL), ("", ALL)])
@@ -73,6 +73,10 @@ def test_the_cores_are_as_many_as_nproc_says(monkeypatch, wanted, n):
     assert n_cores() == n
     monkeypatch.delenv("NPROC")
     assert n_cores() == ALL
+    monkeypatch.setattr(os, "sched_getaffinity", lambda process: {0, 3, 5}, raising=False)
+    assert n_cores() == 3
+    monkeypatch.delattr(os, "sched_getaffinity")
+    assert n_cores() == os.cpu_count()
 
 
 def test_no_more_threads_are_started_than_nproc_says(monkeypatch):
