@@ -1,7 +1,8 @@
 """Record the panels at work in a browser: `python tools/panel_films.py [LESSON ...]`, into nbs/lessons/images/*.webp.
 
 Where no kernel runs, as on the pages of the documentation, the film shows what a visitor would see: the panel is served
-by `ncv-lab panel`, started, and photographed until its work has come far enough. A film is less than 1 MB.
+by `ncv-lab panel`, started, and photographed until its work has come far enough. A film is less than 1 MB. One picture
+of the film of VarianceLab, the last one before its coupling is changed, is the picture of the README.
 """
 
 import argparse
@@ -15,10 +16,11 @@ from panel_pictures import FOLDER, panels
 from PIL import Image
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent / "tests"))
-from browser import Driver, open_page, voila
+from browser import ROOT, Driver, open_page, voila
 
 WIDTH = 860  # of the film, in pixels
 LARGEST = 1_000_000  # bytes
+PICTURE = ROOT / "docs" / "images" / "variance_lab.png"
 
 
 class Film(NamedTuple):
@@ -77,6 +79,8 @@ def main():
         with TemporaryDirectory() as folder, voila(Path(folder), known[name].__name__) as address:
             with open_page(address, width=1280, height=760) as page:
                 shots = record(page, FILMS[name])
+        if name == "variance_lab":
+            shots[FILMS[name].frames // 2].quantize(256, dither=Image.Dither.NONE).save(PICTURE, optimize=True)
         content = webp(shots)
         (FOLDER / f"{name}.webp").write_bytes(content)
         print(f"{name:14} {len(shots)} frames {len(content) / 1000:4.0f} kB")
