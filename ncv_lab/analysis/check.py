@@ -344,6 +344,15 @@ def nearest(family: Family, fitted: np.ndarray, covariance: np.ndarray) -> tuple
     return best, float(1 / math.sqrt(slope @ metric @ slope))
 
 # %% ../../nbs/analysis/07_check.ipynb #6216e506
+def _are_told_apart(covariance: Float[np.ndarray, "K K"]) -> bool:
+    """Whether each combination of the fitted parameters has an error that is neither zero nor unknown."""
+    size = np.sqrt(np.diag(covariance))
+    if not (np.isfinite(size) & (size > 0)).all():
+        return False
+    correlations = covariance / np.outer(size, size)
+    return bool(np.linalg.eigvalsh(correlations).min() > 1e-10)
+
+
 def explanations(theory: Phi4, bins: Bins, fitted: np.ndarray, covariance: np.ndarray) -> list[tuple[str, float]]:
     """The conventions and families that pass the test which the declared parameters do not, each with its p-value."""
     declared = np.array(list(parameters(theory).values()))
@@ -351,7 +360,8 @@ def explanations(theory: Phi4, bins: Bins, fitted: np.ndarray, covariance: np.nd
     for convention in conventions(theory):
         p = solve(bins, np.array(convention.parameters) - declared).p_value
         found.append((convention.words, p))
-    for family in families(theory, fitted):
+    to_try = families(theory, fitted) if _are_told_apart(covariance) else []
+    for family in to_try:
         number, error = nearest(family, fitted, covariance)
         p = solve(bins, family.parameters(number) - declared, n_free=1).p_value
         found.append((family.words.format(format_error(number, error)), p))

@@ -194,3 +194,12 @@ def test_estimate_warns_of_another_action(interacting):
         assert not any("look like" in str(one.message) for one in caught)
         estimate(None, MeanSquare(), replace(interacting, theory=Phi4(SHAPE, 0.6, 6.0)), field, **options)
     assert any("do not look like those of the action" in str(one.message) for one in caught)
+
+
+@pytest.mark.parametrize("spoil", [lambda phi: 1e8 * phi, lambda phi: phi.mean(axis=-1, keepdims=True) + 0 * phi])
+def test_parameters_that_cannot_be_told_apart_are_no_error(spoil):
+    """Fields of another unit, or of one number on all sites: the check fails them, and names no other parameters."""
+    theory = Phi4(SHAPE, 0.3, 0.5)
+    configs = np.random.default_rng(0).normal(size=(4, 20, *SHAPE))
+    found = quiet_check(spoil(configs), theory)
+    assert not found.passed and str(found)
