@@ -245,8 +245,12 @@ def _white_system(bins: Bins, change: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _errors_alone(A: np.ndarray, nu: int) -> np.ndarray:
-    """The error of the shift of each parameter if the others are right, with nu degrees of freedom."""
-    return np.sqrt(nu / max(nu - (len(A) - 1), 1) / (A**2).sum(axis=0))
+    """The error of the shift of each parameter if the others are right, with nu degrees of freedom.
+
+    It is infinite for a parameter of which the features say nothing.
+    """
+    with np.errstate(divide="ignore"):
+        return np.sqrt(nu / max(nu - (len(A) - 1), 1) / (A**2).sum(axis=0))
 
 
 def _whitening(F: np.ndarray, inflation: float) -> tuple[np.ndarray, np.ndarray]:
@@ -442,6 +446,8 @@ def visible_shifts(bins: Bins) -> Float[np.ndarray, " K"]:
             change = np.zeros(len(right.shift))
             for _ in range(6):
                 change[k] = sign * in_errors * error
+                if np.isinf(change[k]):
+                    break  # the features say nothing of this parameter
                 A, _ = _white_system(bins, change)
                 error = _errors_alone(A, len(bins.values) - 1)[k]
             found[row, k] = abs(change[k])
@@ -459,7 +465,8 @@ class ActionTest:
         error: their errors, (K,).
         alone: the error of each parameter if the others are right, (K,).
         visible: the shift of each parameter that is called wrong at three sigma in one of two ensembles, (K,).
-        unseen: by how many errors of the raw mean <phi^2> moves for a shift of `visible`, (K,); NaN if S is unknown.
+        unseen: by how many errors of the raw mean <phi^2> moves for a shift of `visible`, (K,); NaN if S is unknown,
+            or if nothing depends on the parameter.
         p_score: the p-value of the declared parameters.
         p_rest: the p-value of whether any parameters fit.
         p_all: the p-value of all features together, by Hotelling's T^2.
@@ -528,6 +535,8 @@ def check_action(
     slope = np.cov(last.T)[0, 1:]
     raw_error = math.sqrt(2 * max(slowest_tau(rows[:, :, :1, -1]), 0.5) * np.var(last[:, 0]) / len(last))
     visible = visible_shifts(bins)
+    with np.errstate(invalid="ignore"):  # a parameter on which nothing depends: infinity times zero
+        unseen = visible * abs(slope) / raw_error
     result = ActionTest(
         names=tuple(names),
         declared=declared,
@@ -535,7 +544,7 @@ def check_action(
         error=np.sqrt(np.diag(covariance)),
         alone=test.alone,
         visible=visible,
-        unseen=visible * abs(slope) / raw_error,
+        unseen=unseen,
         p_score=test.p_score,
         p_rest=test.p_rest,
         p_all=test.p_all,
