@@ -73,7 +73,8 @@ TOUR = (
     ),
     Station(
         "This is the noise",
-        "Now each point is one configuration. Its height is its O. The grey histogram at the right shows how widely O "
+        "Now each point is one configuration. Its height is how far O is from the mean. The grey "
+        "histogram at the right shows how widely O "
         "spreads; the wider it is, the longer is the error bar of the mean.",
         "Suppose we knew, for each configuration, by how much its O is too high. What would we do?",
         "We would subtract it. The spread would be gone, and all would lie at the true mean.",
@@ -104,7 +105,7 @@ TOUR = (
     Station(
         "What it is worth",
         "The large number is how many times smaller the spread is. Beside it: how many times shorter the error bar of "
-        "the mean is. It counts correlations between draws too, so the numbers differ a little.",
+        "the mean is. It counts correlations between draws too, so the numbers may differ.",
         "If the error bar is 8 times shorter, why is this worth 64 times the configurations?",
         "The error falls with the square root of their number, and 8² = 64. Now move λ to 24: the field acts on itself "
         "more strongly, its noise is harder to follow, and the number falls to about 4.",

@@ -624,7 +624,7 @@ def end_in_words(update: LabUpdate) -> str:
     if fit.status == "diverged":
         return "the training diverged, so take a smaller rate"
     if update.state.keep_best and step_of(fit) - best_step(fit) >= PATIENT:
-        return f"no longer improving since step {best_step(fit):,}"
+        return f"no better weights since step {best_step(fit):,}"
     return f"{step_of(fit):,} steps made"
 
 

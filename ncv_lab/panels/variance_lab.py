@@ -130,7 +130,8 @@ RATIO_PLOT = Plot(
     "those that it has never seen. Last steps, faint: only the few configurations of the last training steps.",
 )
 CLOUD_PLOT = Plot(
-    "Each configuration is a point", "f", "O − C", (Series("cloud", "configurations to test", "improved"),),
+    "Each configuration is a point", "f / σ(O)", "(O − C) / σ(O)",
+    (Series("cloud", "configurations to test", "improved"),),
     cloud=True, span=4,
     tooltip="O − C(t) against f, both over σ(O); before there is an f it counts as 0. On the dashed line O − f is the "
     "same for all: no noise is left. Histograms: O grey, O − f blue. A click on a point shows its configuration.",
@@ -358,7 +359,7 @@ def ratio_shown(update: LabUpdate) -> dict[str, str]:
 
 DIFFERENCE = (
     "The spread is that of single configurations. The error bar of their mean counts the correlations between draws "
-    "too, so the two numbers differ a little."
+    "too, so the two numbers may differ."
 )
 
 
