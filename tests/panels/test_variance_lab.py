@@ -129,7 +129,8 @@ def test_every_preset_and_every_number_explains_itself(lab):
     assert lab.runner.join(60)
     words = lab.board.readout
     assert set(words["facts"]) <= set(FORMULAS) and {"number", "claim", "bars"} <= set(FORMULAS)
-    assert words["note"].endswith("all 4 times are improved at once.") and "so the two numbers differ" in words["note"]
+    assert words["note"].endswith("all 4 times are improved at once.")
+    assert "so the two numbers may differ" in words["note"]
     assert words["facts"]["configurations"] == "100 to learn + 100 to test"
 
 
