@@ -61,7 +61,7 @@ test: $(DEV) browser ## every check: files in step, style, all notebooks, all te
 	$(SIDE_BY_SIDE) $(QUICK_COMPILER) $(BIN)/python tools/book.py --test --jobs $(JOBS)
 	$(SIDE_BY_SIDE) $(QUICK_COMPILER) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
-coverage: $(DEV) ## errors of the richest fields against exact answers, 300 ensembles each (half an hour)
+coverage: $(DEV) ## errors of the richest fields on 300 ensembles each, and that few configurations do no harm (half an hour)
 	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) -m long -rP tests/analysis/test_coverage.py tests/fitting/test_ladder.py
 
 browser: ## Chromium for the tests of the panels: looked for, and on Debian installed by root

@@ -137,6 +137,12 @@ def machine_in_words():
     return ", ".join([words, *sorted(accelerators), f"load {load:.1f} at the start"])
 
 
+def largest_memory():
+    """GiB of this program so far. (`resource.getrusage` begins with the peak of the program that has started it.)"""
+    words = Path("/proc/self/status").read_text().split()
+    return int(words[words.index("VmHWM:") + 1]) / 2**20
+
+
 def versions():
     """The versions of Python and of the packages that do the work."""
     packages = {

@@ -17,22 +17,18 @@ The exponents are slopes of log(time) against log(N) and log(V) over a few small
 import argparse
 import json
 import os
-import resource
 import subprocess
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+from _timing import largest_memory
+
 MEMORY_BAR = 6.0  # GiB
 N_FIT = 10_000
 N_CHECK = 20_000
 BLOCK = 10_000
-
-
-def peak_memory():
-    "GiB of this process so far."
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
 
 
 class Stages:
@@ -46,7 +42,7 @@ class Stages:
         "The result of a function, whose cost is noted under this name."
         wall, cpu = time.perf_counter(), time.process_time()
         result = function()
-        row = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "peak_GiB": peak_memory()}
+        row = {"seconds": time.perf_counter() - wall, "cpu": time.process_time() - cpu, "peak_GiB": largest_memory()}
         self.rows[name] = row
         if not self.quiet:
             print(f"{name:34s} {row['seconds']:9.1f} s {row['cpu']:9.1f} s CPU {row['peak_GiB']:7.2f} GiB", flush=True)
@@ -102,7 +98,7 @@ def full_run(n, lam, n_recipes, folder):
             f"    C({t}) = {ncv.format_error(float(found.value[t]), float(found.error[t]))}, sigma ratio "
             f"{ratios[t][0]:.4g} on {n} configurations; fitted to all {ratios[t][1]:.4g} on {min(N_CHECK, n)} others"
         )
-    return {"n": n, "lam": lam, "stages": stages.rows, "ratios": ratios, "peak_GiB": peak_memory()}
+    return {"n": n, "lam": lam, "stages": stages.rows, "ratios": ratios, "peak_GiB": largest_memory()}
 
 
 def small_run(n, shape):

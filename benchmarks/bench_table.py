@@ -27,7 +27,17 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
-from _timing import CORES, Cost, best_seconds, compiled_cost, machine_in_words, measure_peaks, time_of_kinds, versions
+from _timing import (
+    CORES,
+    Cost,
+    best_seconds,
+    compiled_cost,
+    largest_memory,
+    machine_in_words,
+    measure_peaks,
+    time_of_kinds,
+    versions,
+)
 from bench_network import BARS, EXPONENT, VOLUMES, dense_field, descend, ours, slope, step_arguments
 from bench_network import microseconds_a_step as step_times
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
@@ -328,9 +338,7 @@ def use_memory(how, quick):
         feature_matrix(field, data)
     if how == "vmap":
         jax.block_until_ready(jax.jit(jax.vmap(field.features))(data.phi, data.dS))
-    # The largest of this program; `resource.getrusage` begins with that of the program which has started it.
-    words = Path("/proc/self/status").read_text().split()
-    print(int(words[words.index("VmHWM:") + 1]) / 2**10)
+    print(2**10 * largest_memory())
 
 
 def peak_memory(quick):

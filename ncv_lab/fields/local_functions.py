@@ -175,7 +175,7 @@ def check_functions(functions: Callable, parity: str, what: str, *inputs: int, l
 
 @eqx.filter_jit
 def _called(functions: Callable, points: Array) -> Any:
-    """The values of the functions. Compiled functions remember what they gave, so each form is found out once."""
+    """The values of the functions. JAX remembers what it has traced, so it finds the form only once."""
     return functions(points)
 
 

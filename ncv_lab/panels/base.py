@@ -482,7 +482,9 @@ class Panel(widgets.HBox, Generic[_StateT, _UpdateT]):
         """The whole readout of an update: what the work is doing, and the words about its result."""
         status = f"{update.stage} …"
         if update.stage == "finished":
-            status = f"finished: {update.end}; Start to go on" if update.end else "finished; move a control to go on"
+            status = "finished; move a control to go on"
+            if update.end:
+                status = f"finished: {update.end}; press Start to go on"
         doing = {"number": "–", "status": status, "stage": update.stage, "progress": update.progress}
         doing["pins"] = [pin.name for pin in self.pins]
         return doing | self.readout(update)
