@@ -89,14 +89,17 @@ def _rows_here(tasks: list[Task], plan: SweepPlan, folder: Path, retries: int) -
 def _rows_of_client(
     client: Any, tasks: list[Task], plan: SweepPlan, folder: Path, retries: int
 ) -> Iterator[dict[str, Any]]:
-    """The rows of some tasks, in the order in which the workers of a Dask client finish them."""
+    """The rows of some tasks, in the order in which the workers of a Dask client finish them.
+
+    What stands first in the plan is begun first.
+    """
     from distributed import as_completed
 
     ensembles: dict[str, Any] = {}
     fits: dict[Any, Task] = {}
-    options = {"retries": retries, "pure": False}
-    for task in tasks:
+    for position, task in enumerate(tasks):
         name = task.ensemble
+        options = {"retries": retries, "pure": False, "priority": -position}
         if name not in ensembles:
             ensembles[name] = client.submit(sample_ensemble, name, plan, folder, **options)
         future = client.submit(fit_task, task, plan, folder, ensembles[name], **options)

@@ -82,6 +82,20 @@ def test_a_second_run_does_what_is_missing(tmp_path, small_plan, fits):
     assert len(calls) == 4 and store.done(failed=False) == {task.name for task in small_plan.tasks}
 
 
+def test_what_stands_first_in_the_plan_is_begun_first(tmp_path, fits):
+    "Up to a place or two, for which a worker goes on with what it has."
+    from distributed import Client
+
+    solved = ("linear", "phi", "direct", "ladder", "legs", "sd")
+    plans = [ncv.plan_sweep("6x4", 0.3, [0.5, 2.0], family) for family in solved]
+    tasks = [task for plan in plans for task in plan.tasks]
+    with Client(processes=False, n_workers=1, threads_per_worker=1, dashboard_address=None) as client:
+        rows = list(run._rows_of_client(client, tasks, plans[0], tmp_path, 0))
+    planned = [task.name for task in tasks]
+    moved = [abs(place - planned.index(row["task"])) for place, row in enumerate(rows)]
+    assert len(rows) == 12 and max(moved) <= 2
+
+
 def test_time_left_in_words(tmp_path, small_plan):
     store = ncv.SweepStore(tmp_path, small_plan)
     shown = [str(run.SweepProgress(store, 1, 3, seconds)) for seconds in (90.0, 600.0, 9000.0, 260_000.0)]
