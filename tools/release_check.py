@@ -126,6 +126,14 @@ def build(folder):
     return archive, wheel
 
 
+def name_pythons_of_pyenv():
+    "Where pyenv is, its commands such as python3.12 work only for the versions that PYENV_VERSION names."
+    if shutil.which("pyenv"):
+        installed = run("pyenv", "versions", "--bare").split()
+        useful = [one for one in installed if one.rpartition(".")[0] in supported_pythons()]
+        os.environ.setdefault("PYENV_VERSION", ":".join(useful))
+
+
 def has_python(version):
     "Whether this Python is found on the machine, or uv can get it."
     for words in (["find"], ["install"]):
@@ -163,6 +171,7 @@ def main():
     parser.add_argument("--python", nargs="*", help="only these versions of Python", default=supported_pythons())
     arguments = parser.parse_args()
     try:
+        name_pythons_of_pyenv()
         for check in (check_version, check_former_names, check_reference):
             print("ok  ", check(), flush=True)
         with TemporaryDirectory() as name:
