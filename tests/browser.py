@@ -40,7 +40,7 @@ def free_port():
 def server(command, port, log, **environment):
     "Run a server and everything it starts, until the block ends."
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    # The checks compile without optimisation, which suits what runs once. The panels train as they do for a user.
+    # The checks have options of XLA that compile faster. The panels are compiled and train as they do for a user.
     inherited = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
     with open(log, "w") as file:
         process = subprocess.Popen(
