@@ -29,7 +29,7 @@ class Jet(NamedTuple):
 
     Attributes:
         value: the functions, (..., M).
-        slopes: their derivatives, (J, ..., M).
+        slopes: their derivatives, (J, ..., M); or (J, 1, ..., 1, M), if they are the same at all sites.
         generated: L of the functions, (..., M).
     """
 
@@ -47,14 +47,18 @@ def seed(smeared: Float[Array, "... J"], drift: Float[Array, "... J"]) -> Jet:
     n_fields = smeared.shape[-1]
     ones_between = [1] * (smeared.ndim - 1)
     units = jnp.eye(n_fields, dtype=smeared.dtype).reshape(n_fields, *ones_between, n_fields)
-    return Jet(smeared, jnp.broadcast_to(units, (n_fields, *smeared.shape)), drift)
+    return Jet(smeared, units, drift)
 
 # %% ../../nbs/fields/05_local_functions.ipynb #a8268bd5
 def contract(overlaps: np.ndarray | None, left: Float[Array, "J ... M"], right: Float[Array, "J ... M"]):
     """sum_jk G_jk left_j right_k at each site; 0 where there are no overlaps."""
     if overlaps is None:
         return jnp.zeros_like(left[0])
-    return (left * jnp.tensordot(jnp.asarray(overlaps, right.dtype), right, 1)).sum(axis=0)
+    # Term by term the compiler makes one loop of it; a matrix product of the few fields would be several times slower.
+    total = jnp.zeros_like(left[0])
+    for j, k in np.argwhere(overlaps):
+        total += float(overlaps[j, k]) * left[j] * right[k]
+    return total
 
 
 def activate(z: Jet, overlaps: np.ndarray | None) -> Jet:
@@ -101,7 +105,7 @@ def jet(
             unit = jnp.broadcast_to(direction.astype(smeared.dtype), smeared.shape)
             _, bend = jax.jvp(partial(slope_along, unit), (smeared,), (unit,))
             generated += size * bend
-    slopes = jnp.stack([slope_along(unit, smeared) for unit in units])
+    slopes = jnp.stack([slope_along(jnp.broadcast_to(unit, smeared.shape), smeared) for unit in units])
     return Jet(value, slopes, generated)
 
 # %% ../../nbs/fields/05_local_functions.ipynb #4f9c83da
@@ -647,7 +651,9 @@ class OddNet(eqx.Module):
         h = start
         for layer in self.layers[:-1]:
             h = activate(h @ layer, overlaps)
-        first = Jet(start.value[..., :1], start.slopes[..., :1], start.generated[..., :1])
+        n_fields = smeared.shape[-1]
+        slopes = jnp.broadcast_to(start.slopes[..., :1], (n_fields, *smeared.shape[:-1], 1))
+        first = Jet(start.value[..., :1], slopes, start.generated[..., :1])
         return _side_by_side(first, h @ self.layers[-1])
 
 
