@@ -82,6 +82,7 @@ def test_p_values_are_uniform():
         assert abs(column - (np.arange(400) + 0.5) / 400).max() < 1.95 / 20
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("a", [0.0, 0.8])
 def test_free_ensembles(a):
     "tau_int = 0.5 and 4.5: the right action passes 99 times in 100; m2 off by four of its errors is caught."

@@ -28,6 +28,7 @@ def ensemble():
     return ncv.sample(THEORY, 600, 0, progress=False)
 
 
+@pytest.mark.slow
 def test_the_connected_correlator_is_exact_within_its_errors(ensemble):
     C, mean = exact()
     improved = ncv.estimate_connected(None, ensemble, QUICK, progress=False)

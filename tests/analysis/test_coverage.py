@@ -49,13 +49,14 @@ ALL = [0, 1, 2, 3, 4]
 
 
 FOLDS = [
-    pytest.param(8, 80, id="folds of chains", marks=pytest.mark.slow),
-    pytest.param(4, 60, id="folds of draws", marks=pytest.mark.slow),
+    pytest.param(8, 80, id="folds of chains"),
+    pytest.param(4, 60, id="folds of draws"),
     pytest.param(8, 300, id="folds of chains, 300 ensembles", marks=pytest.mark.long),
     pytest.param(4, 300, id="folds of draws, 300 ensembles", marks=pytest.mark.long),
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n_chains", "n_ensembles"), FOLDS)
 def test_pulls_are_unit_normal(n_chains, n_ensembles):
     linear = ncv.OddMLP((8,), depth=0, symmetric=True)

@@ -93,6 +93,7 @@ def test_errors_that_few_configurations_make_are_known_badly():
     assert 0.4 < found.error_error / found.error < 0.8
 
 
+@pytest.mark.slow
 def test_an_estimate_measures_each_configuration_once(monkeypatch):
     counts = {"observable": 0, "gradient": 0}
 

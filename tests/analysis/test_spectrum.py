@@ -180,6 +180,7 @@ def strong(rng, m=1.33, A=0.0143, error=1e-4, heavy=0.0):
     return Estimate.from_samples(Phi4((20, 20), 0.1, 24.0), Correlator(), exact + noise, errors="jackknife")
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no window of usable times")  # by chance, in one of a hundred
 def test_default_window_holds_the_signal():
     """20 x 20 at lam = 24: from L0 // 4 on there is noise alone, whose fit has m = 0.0(13)e9.
@@ -198,6 +199,7 @@ def test_default_window_holds_the_signal():
     assert all(fit.t_min <= 2 and fit.t_max == usable_times(each)[-1] for fit, each in zip(fits, found, strict=True))
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:no window of usable times")  # by chance, in one of a hundred
 def test_default_window_starts_where_one_state_is_enough():
     """From the first time with p >= 0.05 the mean pull is 1.7."""

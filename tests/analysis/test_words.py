@@ -67,6 +67,7 @@ def exact_mean_square():
     return (weight * (grid**2).mean(axis=-1)).sum() / weight.sum()
 
 
+@pytest.mark.slow
 def test_nothing_is_biased_behind_the_cut_of_many_short_chains():
     """In 10,000 chains of 1 + 24 draws the mean of phi^2 behind the cut agrees with the exact one. Left out one by one,
     configurations that repeat the training set would bias it by 4 standard errors."""
@@ -294,6 +295,7 @@ class O2(ncv.Theory):
         return o2(phi)
 
 
+@pytest.mark.slow
 def test_components_are_not_taken_for_an_axis_of_the_lattice():
     hint = r"along axis 2 .* give as_theory the shape \(4, 4\) and event_shape=\(2,\)"
     with pytest.warns(UserWarning, match=hint):
@@ -305,6 +307,7 @@ def test_components_are_not_taken_for_an_axis_of_the_lattice():
         ncv.as_theory(lambda phi: action(phi) + phi[..., 0].sum(), (4, 4, 2))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("extents", [(4,), (4, 4), (2, 4, 2)])
 def test_scalar_actions_raise_no_suspicion(extents):
     with warnings.catch_warnings():

@@ -37,6 +37,7 @@ def turn(phi, angle=0.7):
     return phi @ np.array([[c, s], [-s, c]])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FIELDS)
 def test_the_divergence_of_fields_with_components(name):
     unsolved, phi = FIELDS[name], field(O2.shape)
@@ -60,6 +61,7 @@ def test_features_do_not_change_when_the_components_are_turned(name):
     np.testing.assert_allclose(features(turn(phi)), features(phi), rtol=1e-9, atol=1e-10)
 
 
+@pytest.mark.slow
 def test_one_component_has_the_features_of_a_scalar_field():
     scalar, one = ncv.Phi4(LATTICE, 0.1, 6.0), ncv.ON(LATTICE, 1, 0.1, 6.0)
     phi = field(LATTICE)
@@ -80,6 +82,7 @@ def legs():
     return unsolved.with_weights(field((LATTICE[0] // 2 + 1, unsolved.n_functions), 2))
 
 
+@pytest.mark.slow
 def test_products_of_legs_with_components():
     products = ncv.LegProducts(legs(), (0, 1, 2), O2)
     phi = field(O2.shape)

@@ -191,6 +191,7 @@ class ThirdParty(ncv.BasisField):
 LINEAR = list(linear_fields())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LINEAR)
 def test_the_field_holds_its_weights(name):
     field_as_made = linear_fields()[name]

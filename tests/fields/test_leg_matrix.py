@@ -56,6 +56,7 @@ def test_divergences_are_those_of_the_dense_jacobian():
     np.testing.assert_allclose(f, np.asarray(div) - minus, rtol=1e-10, atol=1e-10 * abs(minus).max())
 
 
+@pytest.mark.slow
 def test_the_field_as_operator_is_the_correlator():
     one = ncv.Operators(ncv.Smearing(THEORY.shape, [ncv.Shell(0)]), ncv.Polynomials(1, (1,)))
     phi = field(THEORY.shape)
@@ -69,6 +70,7 @@ def test_the_field_as_operator_is_the_correlator():
         ncv.LegProducts(of_operator, (0,), THEORY)
 
 
+@pytest.mark.slow
 def test_the_default_improves_every_entry(tmp_path):
     observable = ncv.CorrelatorMatrix(ncv.Operators(SMEARING, ncv.Polynomials(2, (1,)), names=("phi", "smeared")))
     train, others = ncv.sample(THEORY, 1200, 0, progress=False).split(400)

@@ -28,6 +28,7 @@ def legs(shape, momentum=None):
     return unsolved.with_weights(field((shape[0] // 2 + 1, unsolved.n_functions)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "momentum"), LATTICES, ids=str)
 def test_divergence_and_f_are_those_of_the_dense_jacobian(shape, momentum):
     theory = ncv.Phi4(shape, 0.1, 2.0)

@@ -73,6 +73,7 @@ def test_gradient_fields_are_gradients():
     np.testing.assert_allclose(jacobian, jacobian.T, atol=1e-11)
 
 
+@pytest.mark.slow
 def test_means_vanish_in_the_interacting_theory():
     theory = ncv.Phi4((6, 4), 0.3, 6.0)
     ensemble = ncv.sample(theory, 2000, jax.random.key(3), progress=False)

@@ -93,6 +93,7 @@ CASES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "seed"), CASES)
 def test_it_does_no_harm_with_a_hundred_configurations(name, seed):
     theory = ncv.Phi4((8, 8), *COUPLINGS[name])

@@ -24,6 +24,7 @@ def strong():
     return data(theory, 400), data(theory, 1000, seed=1)
 
 
+@pytest.mark.slow
 def test_training_helps_on_others_and_repeats_with_its_seed(strong):
     train, others = strong
     untrained = leg_network((8, 4), width=6, n_functions=4, key=jax.random.key(0))
@@ -57,6 +58,7 @@ def test_the_divergence_is_that_of_the_dense_jacobian():
     np.testing.assert_allclose(div, dense, rtol=1e-10, atol=1e-10 * abs(g).sum())
 
 
+@pytest.mark.slow
 def test_means_are_those_of_the_transfer_matrix():
     theory = ncv.Phi4((8,), 0.1, 24.0)
     train, others = data(theory, 400), data(theory, 2000, seed=1)
@@ -68,6 +70,7 @@ def test_means_are_those_of_the_transfer_matrix():
     assert list(fit.diagnostics["tried_legs"]) == ["untrained", "trained"]
 
 
+@pytest.mark.slow
 def test_one_time_and_a_momentum(strong):
     observable = ncv.Correlator(2, momentum=(1,))
     train = data(strong[0].theory, 200, observable=observable)
@@ -78,6 +81,7 @@ def test_one_time_and_a_momentum(strong):
     assert f.shape == (400,) and ncv.sigma_ratio(values, values - f) > 3
 
 
+@pytest.mark.slow
 def test_saved_and_loaded(strong, tmp_path):
     train, others = strong
     *_, fit = ncv.NeuralLegs(**QUICK).run(train)

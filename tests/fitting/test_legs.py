@@ -41,6 +41,7 @@ def on_others(theory, n, *, strategy=QUICK_LEGS, observable=None, others=2000, s
     return fit, values, values - fit.evaluate(rest)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("shape", "lam"), [((8,), 0.5), ((8,), 24.0), ((6, 2), 0.5), ((6, 2), 24.0)], ids=str)
 def test_means_are_those_of_the_transfer_matrix(shape, lam):
     exact = ncv.chain_correlator(8, 0.1, lam) if len(shape) == 1 else strip_correlator(6, 0.1, lam)
@@ -94,6 +95,7 @@ def test_the_ladder_takes_legs_where_they_win_and_can_do_without(strong):
     assert (improved.std(axis=0) < without.std(axis=0) / 3).all()
 
 
+@pytest.mark.slow
 def test_one_time_and_a_momentum():
     theory = ncv.Phi4((6, 4), 0.1, 2.0)
     fit, _, improved = on_others(theory, 200, observable=ncv.Correlator(2, momentum=(1,)))
@@ -104,6 +106,7 @@ def test_one_time_and_a_momentum():
     assert g.shape == (6, 4) and div.shape == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("theory", [ncv.Phi4((6, 4), 0.3, 6.0), "function"], ids=["Phi4", "function"])
 def test_saved_and_loaded(tmp_path, theory):
     mine = ncv.as_theory(ncv.Phi4((6, 4), 0.3, 6.0).action, (6, 4)) if theory == "function" else theory

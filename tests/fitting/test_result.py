@@ -114,6 +114,7 @@ def test_the_former_name_of_evaluate_still_works():
         np.testing.assert_array_equal(fit.controls(configs), fit.evaluate(configs))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("observable", [ncv.Correlator(), ncv.Correlator().at(2)])
 def test_a_solved_fit_holds_a_field_with_its_weights(observable):
     linear = ncv.OddMLP((6, 4), depth=0, symmetric=True)

@@ -34,6 +34,7 @@ def test_a_recipe_for_an_action_that_is_not_even_has_one_point_fields():
     assert [type(part).__name__ for part in recipe.field(configs).fields] == ["Gated", "Direct"]
 
 
+@pytest.mark.slow
 def test_the_default_improves_components(o2):
     "For the correlator and for <phi^2>, on configurations that had no part in the fit."
     train, others = o2

@@ -36,6 +36,7 @@ def test_the_loss_is_the_held_out_variance_and_its_slope_is_right():
     np.testing.assert_allclose(jnp.vdot(jax.grad(loss)(q), direction), slope, rtol=1e-6)
 
 
+@pytest.mark.slow
 def test_training_helps_on_others(halves):
     train, rest = halves
     values, corr = ncv.measure(ncv.Correlator(), rest.flat, SHAPE), ncv.Correlator()
@@ -47,6 +48,7 @@ def test_training_helps_on_others(halves):
     assert ratio[1] > 1.3 * ratio[0] > 10
 
 
+@pytest.mark.slow
 def test_solved_parts_stand_beside_networks(halves):
     train, _ = halves
     polynomial = ncv.Gated(net().fields[0].smearing, ncv.Polynomials(4, (0, 2), jnp.ones(4)))
@@ -56,6 +58,7 @@ def test_solved_parts_stand_beside_networks(halves):
     assert steps[-1].evaluate(train).shape == (400, 4)
 
 
+@pytest.mark.slow
 def test_any_optimiser_of_optax(halves):
     train, _ = halves
     method = ncv.VariableProjection(6, check_every=2, optimiser=optax.lbfgs())
@@ -132,6 +135,7 @@ def test_a_field_without_networks_is_refused(halves):
         )
 
 
+@pytest.mark.slow
 def test_a_cross_fit_of_networks_knows_what_its_folds_share(halves):
     train, _ = halves
     method = ncv.VariableProjection(2, check_every=1)

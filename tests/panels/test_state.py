@@ -80,6 +80,7 @@ def test_solved_families_need_no_method():
     assert make_field(LAB_STATE.replace(family="linear", depth=3)).depth == 0
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the kurtosis of O - f")  # of the few configurations here
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_code_of_a_state_runs(family, capsys, monkeypatch):

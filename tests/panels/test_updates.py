@@ -113,6 +113,7 @@ def test_sampling_goes_on_when_a_control_is_moved_that_has_nothing_to_do_with_it
     assert other.sampling is not seen[-1].sampling and other.progress == 0.05
 
 
+@pytest.mark.slow
 def test_a_fit_to_all_times_goes_on_when_the_time_is_moved(begun):
     state = LAB_STATE.replace(family="NeuralSchwingerDyson", n_configs=200)
     first = until(state, begun, measured=2)
@@ -139,6 +140,7 @@ def the_code_finds(update):
     return names["sigma_ratio"]
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:the kurtosis of O - f")  # of the few configurations here
 def test_script_and_link_find_the_number_again_whatever_was_moved(begun, capsys):
     other = until(LAB_STATE.replace(lam=2.0), begun)
@@ -185,6 +187,7 @@ def test_another_seed_or_lattice_begins_anew(begun):
         assert first.stage == "thermalising" and first.progress == 0.05
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", ["linear", "OddMLP", "SchwingerDyson"])
 def test_couplings_times_rates_and_penalties_compile_nothing(family, begun):
     state, update = LAB_STATE.replace(family=family), begun

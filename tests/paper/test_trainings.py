@@ -99,6 +99,7 @@ def test_a_training_that_was_stopped_goes_on(ensemble, tmp_path):
     assert again.state["step"] == 3000
 
 
+@pytest.mark.slow
 def test_networks_of_several_widths_and_training_sets_train_together(tmp_path):
     ensemble = configurations(SMALL, n_most=400)
     trainings = [

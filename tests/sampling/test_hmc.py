@@ -238,6 +238,7 @@ def test_normal_numbers():
     np.testing.assert_allclose(moments, [0, 1, 0, 3], atol=0.06)
 
 
+@pytest.mark.slow
 def test_chains_of_components():
     "Free components are independent fields, each with the propagator of the free field."
 

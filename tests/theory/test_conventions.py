@@ -47,6 +47,7 @@ def test_kappa_and_back(d):
         assert scale == pytest.approx((2 * kappa) ** 0.5)
 
 
+@pytest.mark.slow
 def test_published_masses():
     """m_p L of the ensembles E1 and E2, Table I of Albergo, Kanwar and Shanahan, arXiv:1904.12072."""
     for extent, lam, published, error in ((6, 6.975, 3.96, 0.03), (8, 6.008, 3.97, 0.05)):
