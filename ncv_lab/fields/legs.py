@@ -17,7 +17,7 @@ import numpy as np
 from jax.typing import ArrayLike
 from jaxtyping import Array, Float, Int
 
-from .local_functions import check_functions, jet, n_functions
+from .local_functions import check_functions, jet_and_derivatives, n_functions
 from .schwinger_dyson import generate, near_leg, slice_waves, turned
 from .smearing import Smearing, components
 from ..theory.action import Theory
@@ -84,16 +84,12 @@ class GatedLegs(LegPart):
 
     def tables(self, phi, dS):
         """a_m, and the derivatives of adot_m - a_m dS."""
-        origin = jnp.asarray(self.smearing.at_origin, phi.dtype)
-        in_first = self.smearing.first(dS)
-
-        def density(smeared: Float[Array, "... J"]) -> tuple[Float[Array, "... M"], Float[Array, "... M"]]:
-            a, _, slope = jet(self.local, smeared, jnp.broadcast_to(origin, smeared.shape), None)
-            return slope - a * in_first[..., None], a
-
         smeared = self.smearing(phi)
-        a, derivatives = _along_each_field(density, smeared)
-        return a[None], derivatives
+        origin = jnp.asarray(self.smearing.at_origin, phi.dtype)
+        drift = jnp.broadcast_to(origin, smeared.shape)
+        a, of_adot = jet_and_derivatives(self.local, smeared, drift, None)
+        in_first = self.smearing.first(dS)
+        return a.value[None], of_adot - a.slopes * in_first[None, ..., None]
 
     def spread(self, densities):
         """The densities themselves, in the first component."""
@@ -123,29 +119,12 @@ class GradientLegs(LegPart):
 
     def tables(self, phi, dS):
         """The slopes d_j b_m, and the derivatives of L b_m."""
-        overlaps = self.smearing.overlaps
-        drift = -self.smearing(dS)
-
-        def density(smeared: Float[Array, "... J"]) -> tuple[Float[Array, "... M"], Float[Array, "J ... M"]]:
-            _, slopes, generated = jet(self.local, smeared, drift, overlaps)
-            return generated, slopes
-
-        return _along_each_field(density, self.smearing(phi))
+        b, derivatives = jet_and_derivatives(self.local, self.smearing(phi), -self.smearing(dS), self.smearing.overlaps)
+        return b.slopes, derivatives
 
     def spread(self, densities):
         """sum_j K_j * densities_j."""
         return smear_back(self.smearing, densities)
-
-
-def _along_each_field(density: Callable, smeared: Float[Array, "... J"]):
-    """For `density`: smeared -> (number, more): `more`, and the derivatives of the number in each smeared field."""
-
-    def along(unit: Float[Array, " J"]):
-        direction = jnp.broadcast_to(unit, smeared.shape)
-        _, derivative, more = jax.jvp(density, (smeared,), (direction,), has_aux=True)
-        return more, derivative
-
-    return jax.vmap(along, out_axes=(None, 0))(jnp.eye(smeared.shape[-1], dtype=smeared.dtype))
 
 
 def smear_back(smearing: Smearing, densities: Float[Array, "J legs ..."]) -> Float[Array, "legs ..."]:
@@ -350,9 +329,11 @@ class Legs(eqx.Module):
         """sum_m w_m(|x0 - y|) table_m(x) wave(x) / V_sp, for each wave and slice y: (I, parts * L0, *shape)."""
         n_parts, volume = self.waves.shape
         extent = self.shape[0]
-        flat = table.reshape(len(table), extent, volume, -1)
-        every_tau = jnp.einsum("ixvm,tm->itxv", flat, weights)
-        moved = every_tau[:, distances(extent), np.arange(extent)[None, :]]  # (I, y, x0, v)
+        # The tables have their sites last in memory. One product for each of them takes them as they are.
+        by_function = jnp.moveaxis(table.reshape(len(table), extent * volume, -1), -1, 1)
+        every_tau = jnp.broadcast_to(weights, (len(table), *weights.shape)) @ by_function
+        by_slice = every_tau.reshape(len(table), -1, extent, volume)
+        moved = by_slice[:, distances(extent), np.arange(extent)[None, :]]  # (I, y, x0, v)
         waves = jnp.asarray(self.waves / volume, table.dtype)
         return jnp.einsum("pv,iyxv->ipyxv", waves, moved).reshape(len(table), n_parts * extent, *self.shape)
 
