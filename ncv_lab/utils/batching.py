@@ -8,6 +8,7 @@ __all__ = ['AXIS', 'map_configs', 'use_devices', 'n_devices', 'local_mesh', 'ove
 
 # %% ../../nbs/utils/02_batching.ipynb #8e7854a4
 import functools
+import math
 import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -18,18 +19,46 @@ import equinox as eqx
 import jax
 import jax.numpy as jnp
 import numpy as np
+from jax.core import ShapedArray
 from jax.experimental import multihost_utils
+from jax.extend.core import ClosedJaxpr, Jaxpr, jaxpr_as_fun
 from jax.sharding import AxisType, Mesh, PartitionSpec
 from jaxtyping import Array, Float, Shaped
 from threadpoolctl import ThreadpoolController
 
 # %% ../../nbs/utils/02_batching.ipynb #7a090df1
-def _at_once(size: int) -> int:
-    """How many configurations of `size` numbers a core or a GPU takes at once."""
+def _traced(function: Callable, *of_one: Array) -> tuple[Callable, int]:
+    """A function as JAX has seen it, and the bytes of the largest array that it makes of one configuration."""
+    traced, form = jax.make_jaxpr(function, return_shape=True)(*of_one)
+    structure = jax.tree.structure(form)
+
+    def same_function(*of_one: Array) -> Any:
+        return jax.tree.unflatten(structure, jaxpr_as_fun(traced)(*of_one))
+
+    return same_function, _largest(traced.jaxpr)
+
+
+def _largest(traced: Jaxpr) -> int:
+    """The bytes of the largest array that is made in a traced function."""
+    sizes = [1]
+    for equation in traced.eqns:
+        arrays = [variable.aval for variable in equation.outvars if isinstance(variable.aval, ShapedArray)]
+        sizes += [math.prod(array.shape) * array.dtype.itemsize for array in arrays]
+        for part in jax.tree.leaves(list(equation.params.values())):
+            if isinstance(part, ClosedJaxpr):
+                sizes.append(_largest(part.jaxpr))
+            if isinstance(part, Jaxpr):
+                sizes.append(_largest(part))
+    return max(sizes)
+
+
+def _at_once(size: int, largest: int) -> int:
+    """How many configurations of `size` numbers a core or a GPU takes at once, if the largest array that is made of one
+    has `largest` bytes."""
     if jax.default_backend() == "cpu":
-        # As many as fit into the cache of a core together with a few dozen fields made of them: with twice as many the
-        # features of rich fields take a fifth longer, with half as many simple observables do.
-        return max(1, min(32, 2**11 // size))
+        # The cache of a core holds a few arrays of a quarter of a MiB. With eight times as many configurations the
+        # features of rich fields and improved legs take twice as long; with an eighth of them simple observables do.
+        return max(1, min(32, 2**18 // largest))
     # A GPU needs more of them to be busy; hundreds of fields made of them fit into its memory. This is not measured.
     return max(1, 2**19 // size)
 
@@ -50,14 +79,15 @@ def map_configs(function: Callable, configs: Float[Array, "n ..."], *more: Float
         What `function` returns, an array or a tree of arrays, with a new axis 0 of n entries.
     """
     n = len(configs)
-    batch_size = _at_once(configs[0].size)
+    same_function, largest = _traced(function, configs[0], *(array[0] for array in more))
+    batch_size = _at_once(configs[0].size, largest)
     n_batches = -(-n // batch_size)  # rounded up
     # Rows are repeated to fill the last batch, or a second loop would be compiled for a smaller one.
     rows = jnp.arange(n_batches * batch_size).reshape(n_batches, batch_size) % n
 
     def evaluate_batch(batch):
         arrays = [array[batch] for array in (configs, *more)]
-        return jax.vmap(function)(*arrays)
+        return jax.vmap(same_function)(*arrays)
 
     def join_batches(values):
         return values.reshape(-1, *values.shape[2:])[:n]
@@ -218,7 +248,7 @@ def map_cores(function: Callable, *arrays: Float[Array | np.ndarray, "n ..."], c
     n = len(arrays[0])
     inputs = [np.asarray(array) for array in arrays]
     next_power_of_two = 1 << (n - 1).bit_length()
-    chunk = min(max(chunk, _at_once(inputs[0][0].size)), next_power_of_two)
+    chunk = min(max(chunk, _at_once(inputs[0][0].size, inputs[0][0].nbytes)), next_power_of_two)
     mesh = local_mesh()
     if mesh is not None:
         chunk *= mesh.size
