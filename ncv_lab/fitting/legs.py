@@ -124,20 +124,21 @@ def decays(extent: int, slowest: float) -> Float[np.ndarray, "tau r"]:
     return exponentials(extent, 0, rates)
 
 
-def solve_legs(sums: LegSums, slowest: float, cautious: bool = False) -> LegSolution:
+def solve_legs(sums: LegSums, slowest: float, cautious: bool = False, near: int | None = None) -> LegSolution:
     """Minimise the mean of (s^y - f^y)^2 over all configurations and slices, with weights that decay in tau.
 
     Args:
         sums: the sums over configurations.
         slowest: the smallest decay rate of the weights.
         cautious: take the largest ridge within two standard errors of the best, for few configurations.
+        near: the number of the ridge where the best is expected, for a shorter search, or None.
 
     Returns:
         The solution, with a ridge that was chosen on folds left out.
     """
     basis = decays(sums.extent, slowest)
     problem, units = _in_basis(sums, basis)
-    solution = solve_ridge(problem, RIDGES, 1, cautious)
+    solution = solve_ridge(problem, RIDGES, 1, cautious, near)
     return LegSolution(
         weights=_weights(solution.weights[:, 0], units, basis),
         ratio=float(solution.held_out[0] ** -0.5),
@@ -288,10 +289,13 @@ def solved_legs(legs: Legs, data: Data, *, folds: int = 5, cautious: bool = Fals
 
 
 def _solve_all(sums: LegSums, every_slowest: Sequence[float], cautious: bool) -> list[LegSolution]:
-    """The solutions for several decay rates, side by side."""
+    """The solutions for several decay rates, the first of which tells the others the ridge to search near."""
     # One solve on each core: matrices this small are slower when two cores share one.
     with one_blas_thread(), ThreadPoolExecutor(n_cores()) as pool:
-        return list(pool.map(lambda slowest: solve_legs(sums, slowest, cautious), every_slowest))
+        first = solve_legs(sums, every_slowest[0], cautious)
+        near = int(np.searchsorted(RIDGES, first.ridge))
+        others = pool.map(lambda slowest: solve_legs(sums, slowest, cautious, near), every_slowest[1:])
+        return [first, *others]
 
 # %% ../../nbs/fitting/11_legs.ipynb #8a192e0c
 @register
