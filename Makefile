@@ -40,7 +40,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo paper test coverage browser lab bench bench-table bench-scale bench-panel bench-reduction book pictures front-page docs export readme lint lock release-check clean distclean
+.PHONY: help demo paper test in-step chapters coverage browser lab bench bench-table bench-scale bench-panel bench-reduction book pictures front-page docs export readme lint lock release-check clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -53,13 +53,18 @@ paper: $(READY) ## the figures and the table of the paper, quick size, in out/
 	@for figure in fig1 fig2 table2 discussion; do $(BIN)/ncv-lab paper $$figure || exit 1; done
 
 test: $(DEV) browser ## every check: files in step, style, all notebooks, all tests
+	$(MAKE) --jobs 2 --output-sync=line in-step chapters
+	$(SIDE_BY_SIDE) $(QUICK_COMPILER) $(BIN)/pytest -n $(JOBS) --dist worksteal
+
+in-step: $(DEV)
 	$(BIN)/python tools/sync.py --check
 	$(BIN)/python tools/book.py --check
 	$(BIN)/python tools/links.py
 	$(BIN)/ruff check
 	$(BIN)/mypy
+
+chapters: $(DEV)
 	$(SIDE_BY_SIDE) $(QUICK_COMPILER) $(BIN)/python tools/book.py --test --jobs $(JOBS)
-	$(SIDE_BY_SIDE) $(QUICK_COMPILER) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
 coverage: $(DEV) ## errors of the richest fields on 300 ensembles each, and that few configurations do no harm (half an hour)
 	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) -m long -rP tests/analysis/test_coverage.py tests/fitting/test_ladder.py
