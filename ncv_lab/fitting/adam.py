@@ -249,7 +249,8 @@ class AdamRun:
         epoch = math.ceil(len(self.inside) / method.batch_size)
         self.chunk = method.check_every or max(1000, epoch)
         weights, self.frozen = eqx.partition(field, eqx.is_inexact_array)
-        trained = (weights, method.loss.initial_shift(data.values[self.inside, 0]))
+        values = np.asarray(data.values)[:, 0]
+        trained = (weights, method.loss.initial_shift(jnp.asarray(values[self.inside])))
         self.state = (trained, OPTIMISER.init(trained))
         self.step = 0
         self.best = field
@@ -262,7 +263,7 @@ class AdamRun:
         if self.history:
             self.loss = self.history["loss"][-1]
         else:
-            residual = data.values[self.looked_at, 0] - evaluate(field, data, self.looked_at)
+            residual = jnp.asarray(values[self.looked_at]) - evaluate(field, data, self.looked_at)
             self.loss = float(method.loss(residual, trained[1], weights))
             self.check()
 
@@ -389,7 +390,7 @@ class AdamRun:
 # %% ../../nbs/fitting/04_adam.ipynb #05a83c72
 def _ratio(field: VectorField, data: Data, rows: Int[np.ndarray, " n"]) -> float:
     """sigma_raw / sigma_CV of a field on some rows; 0 if it is not a number."""
-    values = np.asarray(data.values[rows, 0])
+    values = np.asarray(data.values)[rows, 0]
     f = np.asarray(evaluate(field, data, rows))
     ratio = float(sigma_ratio(values, values - f))
     return 0.0 if np.isnan(ratio) else ratio

@@ -153,10 +153,13 @@ class Data:
 
     def select(self, rows: Bool[np.ndarray, " n"] | Int[np.ndarray, " m"]) -> "Data":
         """The data of some configurations, which a boolean array (n,) marks or an array of row numbers lists."""
-        names = ["phi", "dS", "values", "chain", "draw", "fingerprints"]
+        names = ["chain", "draw", "fingerprints"]
         if self.trajectory is not None:
             names.append("trajectory")
         chosen = {name: getattr(self, name)[rows] for name in names}
+        for name in ("phi", "dS", "values"):
+            # NumPy takes the rows, because JAX would compile this anew for each number of them.
+            chosen[name] = jnp.asarray(np.asarray(getattr(self, name))[rows])
         return dataclasses.replace(self, **chosen)
 
     def at(self, t: int) -> "Data":
@@ -224,7 +227,9 @@ def validation_rows(data: Data, fraction: float) -> Bool[np.ndarray, " n"]:
 # %% ../../nbs/fitting/02_data.ipynb #data-evaluate
 def evaluate(field: VectorField, data: Data, rows: slice | Int[np.ndarray, " m"] = slice(None)) -> Float[Array, " m"]:
     """f of Eq. (5) for a vector field, on all configurations of `data` or on some `rows` of it."""
-    return map_configs(eqx.Partial(control_variate_from_gradient, field), data.phi[rows], data.dS[rows])
+    phi = np.asarray(data.phi)[rows]
+    dS = np.asarray(data.dS)[rows]
+    return map_configs(eqx.Partial(control_variate_from_gradient, field), phi, dS)
 
 
 def sigma_ratio(values, improved) -> np.ndarray:

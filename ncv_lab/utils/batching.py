@@ -64,7 +64,9 @@ def _at_once(size: int, largest: int) -> int:
 
 
 @eqx.filter_jit
-def map_configs(function: Callable, configs: Float[Array, "n ..."], *more: Float[Array, "n ..."]) -> Any:
+def map_configs(
+    function: Callable, configs: Float[Array | np.ndarray, "n ..."], *more: Float[Array | np.ndarray, "n ..."]
+) -> Any:
     """The values of a function for each of n configurations, stacked along axis 0.
 
     It is compiled once for each function and shape. If `function` is an `eqx.Module`, its arrays may change without
