@@ -65,12 +65,14 @@ def activate(z: Jet, overlaps: np.ndarray | None) -> Jet:
     """arcsinh of a jet: L arcsinh(u) = (L u) / sqrt(1 + u^2) - u sum_jk G_jk d_j u d_k u / sqrt(1 + u^2)^3."""
     slope = 1 / jnp.sqrt(1 + z.value * z.value)
     bend = -z.value * slope**3 * contract(overlaps, z.slopes, z.slopes)
-    return Jet(arcsinh(z.value), slope[None] * z.slopes, slope * z.generated + bend)
+    # Field by field, as in `contract`: differentiated, a product with all slopes at once is three times as slow.
+    slopes = jnp.stack([slope * of_z for of_z in z.slopes])
+    return Jet(arcsinh(z.value), slopes, slope * z.generated + bend)
 
 
 def multiply(a: Jet, b: Jet, overlaps: np.ndarray | None) -> Jet:
     """The product of two jets: L (a b) = a L b + b L a + 2 sum_jk G_jk d_j a d_k b."""
-    slopes = a.value[None] * b.slopes + b.value[None] * a.slopes
+    slopes = jnp.stack([a.value * of_b + b.value * of_a for of_a, of_b in zip(a.slopes, b.slopes, strict=True)])
     crossed = 2 * contract(overlaps, a.slopes, b.slopes)
     generated = a.value * b.generated + b.value * a.generated + crossed
     return Jet(a.value * b.value, slopes, generated)
