@@ -26,7 +26,7 @@ from .recipes import FEW
 from .variable_projection import held_out
 from ..theory.lattice import mirror_counts
 from ..theory.observables import Correlator
-from ..utils.batching import map_cores
+from ..utils.batching import map_configs, map_cores
 from ..utils.files import register
 
 # %% ../../nbs/fitting/15_leg_networks.ipynb #fccfce9a
@@ -82,8 +82,8 @@ def linear_problem(
     extent = legs.shape[0]
     both_signs = jnp.sqrt(jnp.asarray(mirror_counts(extent), phi.dtype))
     decay_waves = jnp.asarray(np.fft.rfft(basis[distances(extent)[0]], axis=0).real, phi.dtype)
-    F = jax.vmap(eqx.filter_checkpoint(legs.slice_means))(phi, dS)
-    s = jax.vmap(legs.means)(phi)
+    F = map_configs(eqx.filter_checkpoint(legs.slice_means), phi, dS)
+    s = map_configs(legs.means, phi)
     F_waves = jnp.fft.rfft(F, axis=2) * both_signs[None, None, :, None]
     s_waves = jnp.fft.rfft(s, axis=2) * both_signs[None, None, :]
     columns = jnp.einsum("npkm,kr->npkmr", F_waves, decay_waves)
@@ -102,8 +102,8 @@ def _projected_loss(nets: Any, frozen: Any, basis: np.ndarray, phi: Array, dS: A
 def _plain_loss(nets: Any, frozen: Any, basis: np.ndarray, phi: Array, dS: Array) -> Float[Array, ""]:
     """The mean of (s - f)^2 over the mean of s^2, with the weights that the legs have."""
     legs = eqx.combine(nets, frozen)
-    s = jax.vmap(legs.means)(phi)
-    f = jax.vmap(eqx.filter_checkpoint(legs.control_variates))(phi, dS)
+    s = map_configs(legs.means, phi)
+    f = map_configs(eqx.filter_checkpoint(legs.control_variates), phi, dS)
     return ((s - f) ** 2).mean() / (s**2).mean()
 
 # %% ../../nbs/fitting/15_leg_networks.ipynb #256cf2da
