@@ -3,6 +3,7 @@
 import os
 from concurrent.futures import ThreadPoolExecutor
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ import pytest
 import ncv_lab.utils.batching
 from helpers import ROOT, compilations, field
 from ncv_lab.theory.lattice import slice_mean
-from ncv_lab.utils.batching import map_configs, map_cores, n_cores
+from ncv_lab.utils.batching import _at_once, _traced, map_configs, map_cores, n_cores
 
 
 @pytest.mark.parametrize("n", [1, 3, 256, 257])
@@ -96,3 +97,27 @@ def test_no_more_threads_are_started_than_nproc_says(monkeypatch):
 def test_one_function_alone_counts_the_cores():
     modules = [path for path in (ROOT / "ncv_lab").rglob("*.py") if "cpu_count" in path.read_text(encoding="utf-8")]
     assert [path.name for path in modules] == ["batching.py"]
+
+
+def products(phi):
+    "All products of two numbers of a configuration, summed."
+    return jnp.outer(phi.ravel(), phi.ravel()).sum()
+
+
+@pytest.mark.parametrize(
+    "function",
+    [
+        products,
+        jax.jit(products),
+        jax.checkpoint(products),
+        lambda phi: jax.lax.map(products, phi[None])[0],
+        lambda phi: jax.lax.cond(phi[0, 0] > 0, products, jnp.sum, phi),
+    ],
+    ids=["plain", "jit", "checkpoint", "loop", "branch"],
+)
+def test_the_largest_array_is_found_wherever_it_is_made(function):
+    phi = jnp.arange(12.0).reshape(3, 4)
+    same_function, largest = _traced(function, phi)
+    assert largest == 8 * 12**2
+    assert same_function(phi) == function(phi)
+    assert (_at_once(12, largest), _at_once(12, 2**17), _at_once(12, 2**20)) == (32, 2, 1)
