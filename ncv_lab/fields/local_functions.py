@@ -401,8 +401,8 @@ class Polynomials(eqx.Module):
         v = _sites_last(drift)
         derivatives = jnp.stack([monomials.generated(v, overlaps, j) for j in range(monomials.n_fields)])
         sites = smeared.shape[:-1]
-        jet = Jet(*(_sites_first(table, sites) for table in monomials.jet(v, overlaps)))
-        return jet, _sites_first(derivatives, sites)
+        found = Jet(*(_sites_first(table, sites) for table in monomials.jet(v, overlaps)))
+        return found, _sites_first(derivatives, sites)
 
     def _monomials(self, smeared: Float[Array, "... J"]) -> _Monomials:
         n_fields = len(self.exponents[0])
