@@ -55,7 +55,7 @@ paper: $(READY) ## the figures and the table of the paper, quick size, in out/
 	@for figure in fig1 fig2 table2 discussion; do $(BIN)/ncv-lab paper $$figure || exit 1; done
 
 test: $(DEV) browser ## every check: files in step, style, all notebooks, all tests
-	$(MAKE) --jobs 2 --output-sync=line in-step chapters
+	$(MAKE) --jobs 2 --no-print-directory in-step chapters
 	$(SIDE_BY_SIDE) $(QUICKEST_COMPILER) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
 in-step: $(DEV)
