@@ -4,7 +4,8 @@
 
 # %% auto #0
 __all__ = ['Jet', 'seed', 'contract', 'activate', 'multiply', 'jet', 'jet_and_derivatives', 'n_functions', 'parity_of',
-           'check_functions', 'summed_jet', 'Polynomials', 'InvariantPolynomials', 'OddNet', 'EvenNet']
+           'check_functions', 'summed_jet', 'summed', 'Polynomials', 'InvariantPolynomials', 'OddNet', 'first_input',
+           'EvenNet']
 
 # %% ../../nbs/fields/05_local_functions.ipynb #8bcd1080
 import itertools
@@ -240,8 +241,13 @@ def summed_jet(local: Callable, smeared: Float[Array, "T V J"], drift: Float[Arr
     """
     if hasattr(local, "summed_jet") and smeared.shape[-1] > 1:
         return local.summed_jet(smeared, drift, overlaps, waves)
-    value, slopes, generated = jet(local, smeared, drift, overlaps)
-    return Jet(slice_sums(value, waves), slopes.sum(axis=(1, 2)), slice_sums(generated, waves))
+    return summed(jet(local, smeared, drift, overlaps), waves)
+
+
+def summed(found: Jet, waves: Float[np.ndarray, "parts V"]) -> Jet:
+    """The sums of a jet at T slices of V sites, see `summed_jet`."""
+    slopes = jnp.broadcast_to(found.slopes, (len(found.slopes), *found.value.shape)).sum(axis=(1, 2))
+    return Jet(slice_sums(found.value, waves), slopes, slice_sums(found.generated, waves))
 
 # %% ../../nbs/fields/05_local_functions.ipynb #bcc82301
 class _Powers(NamedTuple):
@@ -708,14 +714,27 @@ class OddNet(eqx.Module):
 
     def jet(self, smeared: Float[Array, "... J"], drift: Float[Array, "... J"], overlaps: np.ndarray | None) -> Jet:
         """The functions with their derivatives, see `jet`."""
-        start = seed(smeared, drift)
-        h = start
+        hidden = self._hidden(smeared, drift, overlaps)
+        return _side_by_side(first_input(smeared, drift), hidden @ self.layers[-1])
+
+    def summed_jet(self, smeared: Float[Array, "T V J"], drift: Float[Array, "T V J"], overlaps, waves) -> Jet:
+        """See `summed_jet`. The last layer is linear, so it can wait for the sums."""
+        hidden = self._hidden(smeared, drift, overlaps)
+        return _side_by_side(summed(first_input(smeared, drift), waves), summed(hidden, waves) @ self.layers[-1])
+
+    def _hidden(self, smeared: Float[Array, "... J"], drift: Float[Array, "... J"], overlaps: np.ndarray | None) -> Jet:
+        """The jet of the last hidden layer."""
+        h = seed(smeared, drift)
         for layer in self.layers[:-1]:
             h = activate(h @ layer, overlaps)
-        n_fields = smeared.shape[-1]
-        slopes = jnp.broadcast_to(start.slopes[..., :1], (n_fields, *smeared.shape[:-1], 1))
-        first = Jet(start.value[..., :1], slopes, start.generated[..., :1])
-        return _side_by_side(first, h @ self.layers[-1])
+        return h
+
+
+def first_input(smeared: Float[Array, "... J"], drift: Float[Array, "... J"]) -> Jet:
+    """The jet of the first smeared field."""
+    value, slopes, generated = seed(smeared, drift)
+    slopes = jnp.broadcast_to(slopes[..., :1], (len(slopes), *smeared.shape[:-1], 1))
+    return Jet(value[..., :1], slopes, generated[..., :1])
 
 
 def _side_by_side(a: Jet, b: Jet) -> Jet:
@@ -758,9 +777,62 @@ class EvenNet(eqx.Module):
         left = self.left.jet(smeared, drift, overlaps)
         right = self.right.jet(smeared, drift, overlaps)
         products = multiply(left, right, overlaps) @ self.mix
-        constant = Jet(
-            jnp.ones_like(products.value[..., :1]),
-            jnp.zeros_like(products.slopes[..., :1]),
-            jnp.zeros_like(products.generated[..., :1]),
-        )
-        return _side_by_side(constant, products)
+        return _side_by_side(_constant(products), products)
+
+    def summed_jet(self, smeared: Float[Array, "T V J"], drift: Float[Array, "T V J"], overlaps, waves) -> Jet:
+        """See `summed_jet`. With one hidden layer, the products of any two neurons are summed over the sites, which is
+        a matrix product. The layers behind are linear, and wait for the sums."""
+        if len(self.left.layers) > 2:
+            return summed(self.jet(smeared, drift, overlaps), waves)
+        first = first_input(smeared, drift)
+        of_first = summed(multiply(first, first, overlaps), waves)
+        of_hidden = _summed_products(self.left.layers, self.right.layers, smeared, drift, overlaps, waves)
+        products = _side_by_side(of_first, of_hidden) @ self.mix
+        constant = _constant(products)
+        sum_of_ones = constant.value * waves.sum(axis=1)[:, None, None]
+        return _side_by_side(constant._replace(value=sum_of_ones), products)
+
+
+def _constant(found: Jet) -> Jet:
+    """The jet of the function 1, in the form of another jet."""
+    return Jet(
+        jnp.ones_like(found.value[..., :1]),
+        jnp.zeros_like(found.slopes[..., :1]),
+        jnp.zeros_like(found.generated[..., :1]),
+    )
+
+
+def _summed_products(left, right, smeared, drift, overlaps, waves) -> Jet:
+    """The sums of the products of two networks with one hidden layer, (A a)_m (B b)_m with a and b at their neurons.
+
+    The derivative of a neuron a_k in l_j is its slope times a weight that is the same at all sites. So nothing with an
+    index j is needed at the sites, only sums of products of two neurons, of their slopes, and of their L.
+    """
+    into_a, out_of_a = left
+    into_b, out_of_b = right
+    a, slope_of_a, La = _neurons(into_a, smeared, drift, overlaps)
+    b, slope_of_b, Lb = _neurons(into_b, smeared, drift, overlaps)
+    waves = jnp.asarray(waves, smeared.dtype)
+
+    def over_slices(of_a: Float[Array, "T V k"], of_b: Float[Array, "T V l"]) -> Float[Array, "parts T k l"]:
+        return jnp.einsum("pv,tvk,tvl->ptkl", waves, of_a, of_b)
+
+    def over_sites(of_a: Float[Array, "T V k"], of_b: Float[Array, "T V l"]) -> Float[Array, "k l"]:
+        return jnp.einsum("tvk,tvl->kl", of_a, of_b)
+
+    def of_outputs(pairs: Float[Array, "... k l"]) -> Float[Array, "... M"]:
+        return jnp.einsum("...kl,km,lm->...m", pairs, out_of_a, out_of_b)
+
+    across = into_a.T @ jnp.asarray(overlaps, smeared.dtype) @ into_b
+    generated = over_slices(La, b) + over_slices(a, Lb) + 2 * across[None, None] * over_slices(slope_of_a, slope_of_b)
+    in_a = into_a[:, :, None] * over_sites(slope_of_a, b)[None]
+    in_b = into_b[:, None, :] * over_sites(a, slope_of_b)[None]
+    return Jet(of_outputs(over_slices(a, b)), of_outputs(in_a + in_b), of_outputs(generated))
+
+
+def _neurons(weights: Float[Array, "J K"], smeared: Float[Array, "T V J"], drift: Float[Array, "T V J"], overlaps):
+    """The neurons arcsinh(u) of a first layer u = l W, their derivatives in u, and their L, see `activate`."""
+    u = smeared @ weights
+    slope = 1 / jnp.sqrt(1 + u * u)
+    gradients = jnp.einsum("jk,ij,ik->k", weights, jnp.asarray(overlaps, smeared.dtype), weights)
+    return arcsinh(u), slope, slope * (drift @ weights) - u * slope**3 * gradients[None, None]
