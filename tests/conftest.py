@@ -18,12 +18,17 @@ hypothesis.settings.register_profile("ncv_lab", deadline=None, derandomize=True,
 hypothesis.settings.load_profile("ncv_lab")
 
 
+def pytest_collection_modifyitems(items):
+    "The tests in a browser come first. They are the longest, and at the end one worker would wait for them."
+    items.sort(key=lambda item: item.path.name != "test_browser.py")
+
+
 @pytest.fixture(scope="module", autouse=True)
 def few_compiled_functions():
-    "Forget compiled functions when there are many: a process can map only so many of them into its memory."
+    "Forget compiled functions when there are many: Linux lets a process map 65,530 pieces of memory, five for each."
     yield
     maps = Path("/proc/self/maps")
-    if maps.exists() and len(maps.read_text().splitlines()) > 20_000:
+    if maps.exists() and len(maps.read_text().splitlines()) > 40_000:
         jax.clear_caches()
 
 

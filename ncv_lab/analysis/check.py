@@ -22,7 +22,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
-from scipy import optimize, special, stats
+from scipy import optimize, special
 
 from .errors import format_error, slowest_tau
 from .estimate import bin_means
@@ -411,11 +411,11 @@ def worst_drift(series: Float[np.ndarray, "chain draw"]) -> float:
     together = abs(drift(series))
     alone = max(abs(drift(chain[None])) for chain in series)
     # The worst of many: the sigma with the same probability for one.
-    p_alone = len(series) * 2 * stats.norm.sf(alone)
-    return float(max(together, stats.norm.isf(min(p_alone, 1) / 2)))
+    p_alone = len(series) * 2 * special.ndtr(-alone)
+    return float(max(together, -special.ndtri(min(p_alone, 1) / 2)))
 
 # %% ../../nbs/analysis/07_check.ipynb #5013edfc
-LEVEL = 2 * stats.norm.sf(3)  # the p-value of three sigma
+LEVEL = 2 * special.ndtr(-3)  # the p-value of three sigma
 
 
 @functools.cache
@@ -423,11 +423,11 @@ def visible_shift(n_parameters: int, n_features: int, n_bins: int) -> float:
     """The shift of a parameter, in errors of it alone, that is called wrong at three sigma in half of all ensembles."""
     freedom = (n_parameters, n_bins - n_features)
     of_one_test = 1 - math.sqrt(1 - LEVEL)
-    critical = stats.f.isf(of_one_test, *freedom)
+    critical = special.fdtri(*freedom, 1 - of_one_test)
 
     def missing(shift):
         """How far the power for a shift is from one half."""
-        return stats.ncf.sf(critical, *freedom, shift**2) - 0.5
+        return 0.5 - special.ncfdtr(*freedom, shift**2, critical)
 
     return float(optimize.brentq(missing, 1.0, 30.0))
 
@@ -494,7 +494,7 @@ class ActionTest:
     @property
     def sigma(self) -> float:
         """The p-value in sigma: the deviation of a normal number that is as improbable."""
-        return float(stats.norm.isf(max(self.p_value, 1e-300) / 2))
+        return float(-special.ndtri(max(self.p_value, 1e-300) / 2))
 
     @property
     def passed(self) -> bool:

@@ -14,7 +14,7 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float, PRNGKeyArray
-from scipy import stats
+from scipy import special
 
 from .averages import Estimate, columns, in_form
 from .cross_fit import ControlValues, control_values, from_fit
@@ -245,8 +245,8 @@ def _warn_of_action(data: Data, too_far: float = 4.0) -> None:
     error = np.sqrt(factor * means.var(axis=0, ddof=1) / n_bins)
     varies = error > 1e-12 * abs(means).max(axis=0)  # equal configurations say nothing
     z_scores = np.divide(means.mean(axis=0), error, out=np.zeros(4), where=varies)
-    p_value = 4 * 2 * stats.t.sf(abs(z_scores).max(), n_bins - 1)
-    if p_value > 2 * stats.norm.sf(too_far):
+    p_value = 4 * 2 * special.stdtr(n_bins - 1, -abs(z_scores).max())
+    if p_value > 2 * special.ndtr(-too_far):
         return
     worst = int(abs(z_scores).argmax())
     name = ("phi", "phi^3", "the sum of the neighbours", "1")[worst]

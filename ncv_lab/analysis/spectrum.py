@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from scipy.linalg import cholesky, solve_triangular
 from scipy.optimize import least_squares
-from scipy.stats import chi2
+from scipy.special import chdtrc
 
 from .averages import Average
 from .errors import format_error, jackknife
@@ -408,7 +408,7 @@ def _fit_window(estimate: Average, of_all_times: np.ndarray, window: range, stat
         **found[0]._asdict(),
         chi2=best.chi2,
         dof=dof,
-        p_value=float(chi2.sf(best.chi2, dof)),
+        p_value=float(chdtrc(dof, best.chi2)),
         t_min=int(times[0]),
         t_max=int(times[-1]),
         covariance=covariance[:-1, :-1],
