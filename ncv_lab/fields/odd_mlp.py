@@ -40,6 +40,7 @@ def log(x: Float[Array, "..."]) -> Float[Array, "..."]:
 
 # %% ../../nbs/fields/02_odd_mlp.ipynb #56773028
 @jax.custom_jvp
+@jax.jit
 def arcsinh(x: Float[Array, "..."]) -> Float[Array, "..."]:
     """arcsinh(x) = sign(x) log(|x| + sqrt(1 + x^2)), exactly odd, to rounding: an absolute error of about 4e-16."""
     return jnp.copysign(log(jnp.abs(x) + jnp.sqrt(1 + x * x)), x)
@@ -189,6 +190,7 @@ class OddMLP(eqx.Module):
             return jax.vmap(lambda kernels: self._evaluate(kernels, phi))(self.kernels)
         return self._evaluate(self.kernels, phi)
 
+    @eqx.filter_jit
     def _evaluate(self, weights: Float[Array, "width n"], phi: Float[Array, "..."]):
         """(g, div g) for the given weights of the first layer."""
         kernels = unfold(weights, self.shape, self.symmetric)

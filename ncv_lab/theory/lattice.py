@@ -11,8 +11,10 @@ __all__ = ['check_shape', 'volume', 'spatial_volume', 'check_event_shape', 'coun
 import math
 import operator
 from collections.abc import Iterable, Sequence
+from functools import partial
 from typing import SupportsIndex
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
@@ -106,6 +108,7 @@ def translate(
     return jnp.roll(phi, shifts, axis=range(n_axes))
 
 # %% ../../nbs/theory/01_lattice.ipynb #2f45aa5c
+@partial(jax.jit, static_argnames="n_axes")
 def neighbour_sum(phi: Float[Array, "..."], *, n_axes: int | None = None) -> Float[Array, "..."]:
     """The sum over the 2d nearest neighbours of every site, sum_mu (phi_{x+mu} + phi_{x-mu}).
 
@@ -119,6 +122,7 @@ def neighbour_sum(phi: Float[Array, "..."], *, n_axes: int | None = None) -> Flo
     return total
 
 
+@partial(jax.jit, static_argnames="n_axes")
 def laplacian(phi: Float[Array, "..."], *, n_axes: int | None = None) -> Float[Array, "..."]:
     """The lattice Laplacian, sum_mu (phi_{x+mu} + phi_{x-mu} - 2 phi_x).
 
@@ -150,6 +154,7 @@ def khat_squared(lattice_shape: Sequence[SupportsIndex], *, half: bool = False) 
     return jnp.asarray(total)
 
 # %% ../../nbs/theory/01_lattice.ipynb #4dcd5ebc
+@partial(jax.jit, static_argnames="n_axes")
 def correlate(
     kernel: Float[Array, "..."], phi: Float[Array, "..."], *, n_axes: int | None = None
 ) -> Float[Array, "..."]:
