@@ -144,10 +144,12 @@ $(BIN)/python:
 	$(PYTHON) -m venv $(VENV)
 
 # pip gets uv at its locked version, and uv the other packages, in a tenth of the time. Where uv cannot, as behind an
-# index that only pip is told of, pip does.
+# index that only pip is told of, pip does. The checks start Python a hundred times, so for them the packages are compiled
+# to bytecode at once: a start takes 2 seconds in place of 5, also where Python is told to write no bytecode.
+BYTECODE_dev := --compile-bytecode
 $(CORE) $(DEV): $(VENV)/%.stamp: requirements/%.txt pyproject.toml | $(BIN)/python
 	awk '/^uv==/,!/\\$$/' requirements/dev.txt > $(VENV)/uv.txt
 	$(PIP) --require-hashes -r $(VENV)/uv.txt
-	$(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes -r $< || $(PIP) --require-hashes -r $<
+	$(BIN)/uv pip install --quiet $(BYTECODE_$*) --python $(BIN)/python --require-hashes -r $< || $(PIP) --require-hashes -r $<
 	$(PIP) --no-build-isolation --no-deps -e .
 	touch $@

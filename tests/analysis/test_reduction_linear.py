@@ -1,4 +1,4 @@
-"""How much the linear field reduces the spread of C(L0 / 2): solved on 1000 configurations, judged on 8000."""
+"""How much the linear field reduces the spread of C(L0 / 2): solved on 1000 configurations, judged on 3000."""
 
 import jax
 import numpy as np
@@ -28,7 +28,7 @@ def test_median_of_three_seeds(case):
     theory, corr = ncv.Phi4(shape, m2, lam), ncv.Correlator().at(t)
     ratios = {True: [], "time": []}
     for seed in range(3):
-        train, rest = ncv.sample(theory, 9000, jax.random.key(seed), progress=False).split(1000)
+        train, rest = ncv.sample(theory, 4000, jax.random.key(seed), progress=False).split(1000)
         for symmetric, found in ratios.items():
             found.append(ratio(ncv.OddMLP(shape, depth=0, symmetric=symmetric), theory, corr, train, rest))
     assert np.median(ratios[True]) >= even and np.median(ratios["time"]) >= time, ratios
