@@ -273,41 +273,49 @@ def test_boards_without_a_kernel(tmp_path):
         assert page.evaluate("window.sent.at(-1)") == {"unpin": 1}
 
 
-def test_errors_exports_and_a_dark_room(tmp_path):
-    with voila(tmp_path, "--dark") as address, open_page(address, width=1024, height=768) as page:
-        panel = Driver(page)
-        lattice = page.get_by_label("lattice", exact=True).last
-        lattice.fill("8x8")
-        lattice.press("Enter")
-        page.get_by_role("combobox", name="family").select_option("linear")
-        panel.click("Start")
-        panel.stage("finished")
-        assert panel.number() > 2
-        sizes_of(page, panel, "first-dark")
-        page.set_viewport_size({"width": 1024, "height": 768})
-        page.locator(".ncv-plot canvas").nth(1).hover()
-        panel.shot("voila-dark-1024")
-        assert "ncv-dark" in panel.board.get_attribute("class")
-        assert page.evaluate("document.documentElement.scrollWidth") <= 1024
+def test_errors_exports_and_a_class_in_a_dark_room(tmp_path):
+    with voila(tmp_path, "--dark", "--share", "--token=secret-secret", "--max-pages=1") as address:
+        with open_page(f"{address}/?token=secret-secret", width=1024, height=768) as page:
+            panel = Driver(page)
+            lattice = page.get_by_label("lattice", exact=True).last
+            lattice.fill("8x8")
+            lattice.press("Enter")
+            page.get_by_role("combobox", name="family").select_option("linear")
+            panel.click("Start")
+            panel.stage("finished")
+            assert panel.number() > 2
+            sizes_of(page, panel, "first-dark")
+            page.set_viewport_size({"width": 1024, "height": 768})
+            page.locator(".ncv-plot canvas").nth(1).hover()
+            panel.shot("voila-dark-1024")
+            assert "ncv-dark" in panel.board.get_attribute("class")
+            assert page.evaluate("document.documentElement.scrollWidth") <= 1024
 
-        with page.expect_download() as download:
-            panel.click("JSON")
-        document = json.loads(download.value.path().read_text())
-        state = LabState.from_json(json.dumps(document["state"]))
-        assert state.shape == (8, 8) and state.family == "linear"
-        with page.expect_download() as download:
-            panel.click("PNG")
-        assert download.value.path().read_bytes().startswith(b"\x89PNG")
+            with page.expect_download() as download:
+                panel.click("JSON")
+            document = json.loads(download.value.path().read_text())
+            state = LabState.from_json(json.dumps(document["state"]))
+            assert state.shape == (8, 8) and state.family == "linear"
+            with page.expect_download() as download:
+                panel.click("PNG")
+            assert download.value.path().read_bytes().startswith(b"\x89PNG")
 
-        lattice.fill("8x1")
-        lattice.press("Enter")
-        panel.stage("error")
-        assert "drop that axis" in page.get_by_role("alert").inner_text()
-        panel.shot("voila-error")
-        lattice.fill("6x4")
-        lattice.press("Enter")
-        panel.stage("finished")
-        assert page.get_by_role("alert").is_hidden() and not page.faults
+            lattice.fill("8x1")
+            lattice.press("Enter")
+            panel.stage("error")
+            assert "drop that axis" in page.get_by_role("alert").inner_text()
+            panel.shot("voila-error")
+            lattice.fill("6x4")
+            lattice.press("Enter")
+            panel.stage("finished")
+            assert page.get_by_role("alert").is_hidden() and not page.faults
+
+            with pytest.raises(HTTPError) as refused:
+                urlopen(f"{address}/?token=secret-secret")
+        refused.value.close()
+        assert refused.value.code == 503 and "all 1 pages of this machine are in use" in refused.value.reason
+        with urlopen(address) as answer:  # without the token one gets no further than to the page for it
+            assert "/login" in answer.url
 
 
 def test_jupyterlab(tmp_path):
@@ -348,17 +356,3 @@ def test_jupyterlab(tmp_path):
                 missing.wait_for(state="attached")  # it is there, and nobody sees it
             assert not any(one.is_visible() for one in missing.all()), name
             panel.shot(f"jupyterlab-without-kernel-{name}")
-
-
-def test_a_class_is_served_up_to_its_limit(tmp_path):
-    with voila(tmp_path, "--share", "--token=secret-secret", "--max-pages=1") as address:
-        with open_page(f"{address}/?token=secret-secret") as page:
-            panel = Driver(page)
-            panel.click("Start")
-            panel.number()
-            with pytest.raises(HTTPError) as refused:
-                urlopen(f"{address}/?token=secret-secret")
-        refused.value.close()
-        assert refused.value.code == 503 and "all 1 pages of this machine are in use" in refused.value.reason
-        with urlopen(address) as answer:  # without the token one gets no further than to the page for it
-            assert "/login" in answer.url
