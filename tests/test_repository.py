@@ -13,7 +13,7 @@ import yaml
 from jaxtyping import TypeCheckError
 
 import arrows
-from ncv_lab.theory.lattice import neighbour_sum
+from ncv_lab.theory.lattice import translate
 
 ROOT = Path(__file__).resolve().parent.parent
 MODULES = arrows.modules()  # {"theory.action": path}
@@ -247,4 +247,4 @@ def test_helpers_of_tests_live_in_one_place(path):
 
 def test_types_are_checked_in_tests():
     with pytest.raises(TypeCheckError):
-        neighbour_sum("not a field")
+        translate("not a field", (1, 0))

@@ -803,7 +803,7 @@ def _constant(found: Jet) -> Jet:
 
 
 def _summed_products(left, right, smeared, drift, overlaps, waves) -> Jet:
-    """The sums of the products of two networks with one hidden layer, (A a)_m (B b)_m with a and b at their neurons.
+    """The sums of the products of two networks with one hidden layer, (a A)_m (b B)_m with a and b at their neurons.
 
     The derivative of a neuron a_k in l_j is its slope times a weight that is the same at all sites. So nothing with an
     index j is needed at the sites, only sums of products of two neurons, of their slopes, and of their L.
