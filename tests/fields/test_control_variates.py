@@ -1,5 +1,6 @@
 """Control variates: mean zero, exact divergences, sums of fields, and the free field without noise."""
 
+import functools
 
 import equinox as eqx
 import jax
@@ -159,6 +160,7 @@ def test_a_sum_of_linear_fields_is_linear():
 # ---- weights in the field ----
 
 
+@functools.cache
 def linear_fields():
     "One field of each family that is linear in its weights, on one lattice."
     shape = (5, 4)
@@ -197,17 +199,19 @@ def test_the_field_holds_its_weights(name):
     field_as_made = linear_fields()[name]
     n = n_features(field_as_made, (5, 4))
     phi, dS = field((5, 4)), field((5, 4), 1)
-    assert is_linear(field_as_made) and field_as_made.features(phi, dS).shape == (n,)
+    features = eqx.filter_jit(field_as_made.features)(phi, dS)
+    assert is_linear(field_as_made) and features.shape == (n,)
+    scale = max(np.abs(features).max() * n, 1)
     for shape in ((n,), (n, 1), (n, 3)):
         weights = field(shape, 2)
         weighted = field_as_made.with_weights(weights)
         np.testing.assert_array_equal(weighted.weights, weights)
         g, div = jax.jit(lambda phi, weighted=weighted: weighted(phi))(phi)
         assert g.shape == (*shape[1:], 5, 4) and div.shape == shape[1:]
-        f = np.asarray(weighted.features(phi, dS) @ weights)
-        scale = np.abs(field_as_made.features(phi, dS)).max() * n
-        np.testing.assert_allclose(div - jnp.tensordot(g, dS, 2), f, rtol=0, atol=1e-10 * max(scale, 1))
-        np.testing.assert_allclose(control_variate_from_gradient(weighted, phi, dS), f, rtol=0, atol=1e-10 * scale)
+        f = np.asarray(features @ weights)
+        np.testing.assert_allclose(div - jnp.tensordot(g, dS, 2), f, rtol=0, atol=1e-10 * scale)
+        found = eqx.filter_jit(control_variate_from_gradient)(weighted, phi, dS)
+        np.testing.assert_allclose(found, f, rtol=0, atol=1e-10 * scale)
 
 
 @pytest.mark.parametrize("name", LINEAR)
@@ -255,9 +259,10 @@ def test_a_control_variate_gives_its_weights_to_the_field():
         control = ControlVariate(linear, theory, weights)
         np.testing.assert_array_equal(control.weights, weights)
         np.testing.assert_array_equal(control.field.weights, weights)
-        single = [ncv.control_variate(linear.with_weights(column), theory, phi) for column in weights.T]
-        np.testing.assert_allclose(control(phi), single, rtol=1e-9, err_msg=name)
-        np.testing.assert_allclose(ncv.control_variate(control.field, theory, phi), single, rtol=1e-9, err_msg=name)
+        f = eqx.filter_jit(ncv.control_variate)
+        single = [f(linear.with_weights(column), theory, phi) for column in weights.T]
+        np.testing.assert_allclose(eqx.filter_jit(control)(phi), single, rtol=1e-9, err_msg=name)
+        np.testing.assert_allclose(f(control.field, theory, phi), single, rtol=1e-9, err_msg=name)
     assert ControlVariate(network((5, 4), 1), theory).weights is None
     assert ControlVariate(linear_fields()["Gated"], theory).weights is None
 
