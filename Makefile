@@ -56,8 +56,8 @@ demo: $(READY) ## sample an ensemble, fit control variates, print and draw the s
 paper: $(READY) ## the figures and the table of the paper, quick size, in out/
 	@for figure in fig1 fig2 table2 discussion; do $(BIN)/ncv-lab paper $$figure || exit 1; done
 
-test: $(DEV) browser ## every check: files in step, style, all notebooks, all tests
-	$(MAKE) --jobs 2 --no-print-directory in-step chapters
+test: $(DEV) ## every check: files in step, style, all notebooks, all tests
+	$(MAKE) --jobs 3 --no-print-directory browser in-step chapters
 	$(SIDE_BY_SIDE) $(QUICKEST_COMPILER) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
 in-step: $(DEV)
