@@ -44,7 +44,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 LOCK := $(BIN)/uv pip compile pyproject.toml requirements/setup.in --universal --python-version 3.11 \
 	--fork-strategy fewest --generate-hashes --no-header --no-annotate --no-emit-index-url --quiet $(UPGRADE)
 
-.PHONY: help demo paper test in-step chapters coverage browser lab bench bench-table bench-scale bench-panel bench-reduction book pictures front-page docs export readme lint lock release-check clean distclean
+.PHONY: help demo paper test in-step chapters chapters-long coverage browser lab bench bench-table bench-scale bench-panel bench-reduction book pictures front-page docs export readme lint lock release-check clean distclean
 .DEFAULT_GOAL := help
 
 help: ## this list
@@ -56,7 +56,7 @@ demo: $(READY) ## sample an ensemble, fit control variates, print and draw the s
 paper: $(READY) ## the figures and the table of the paper, quick size, in out/
 	@for figure in fig1 fig2 table2 discussion; do $(BIN)/ncv-lab paper $$figure || exit 1; done
 
-test: $(DEV) ## every check: files in step, style, all notebooks, all tests
+test: $(DEV) ## every check: files in step, style, notebooks, tests; the long ones are commands of their own
 	$(MAKE) --jobs 3 --no-print-directory browser in-step chapters
 	$(SIDE_BY_SIDE) $(QUICKEST_COMPILER) $(BIN)/pytest -n $(JOBS) --dist worksteal
 
@@ -70,8 +70,11 @@ in-step: $(DEV)
 chapters: $(DEV)
 	$(SIDE_BY_SIDE) $(QUICK_COMPILER) $(BIN)/python tools/book.py --test --jobs $(JOBS)
 
-coverage: $(DEV) ## errors of the richest fields on 300 ensembles each, and that few configurations do no harm (half an hour)
-	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) -m long -rP tests/analysis/test_coverage.py tests/fitting/test_ladder.py
+chapters-long: $(DEV) ## all cells of all notebooks, also the trainings of the paper that `make test` leaves out
+	$(SIDE_BY_SIDE) $(QUICK_COMPILER) $(BIN)/python tools/book.py --test --long --jobs $(JOBS)
+
+coverage: $(DEV) ## the long tests: errors of the richest fields on 300 ensembles each, and more couplings (half an hour)
+	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) -m long -rP
 
 browser: ## Chromium for the tests of the panels: looked for, and on Debian installed by root
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \

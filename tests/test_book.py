@@ -89,6 +89,12 @@ def test_notebook_is_run_and_its_outputs_are_stored(tmp_path):
     assert path.read_bytes() == before
 
 
+def test_long_cells_are_left_out_where_it_is_said(tmp_path):
+    path = notebook(tmp_path, code("x = 1"), code("#| long\n1 / 0"), code("assert x == 1"))
+    assert not book.rehearse(path, ("eval:false", "long")).error
+    assert "ZeroDivisionError" in book.rehearse(path).error
+
+
 def test_failing_cell_is_named(tmp_path):
     assert book.make(notebook(tmp_path, code("x = 1\n1 / 0"))).error.startswith("cell 1 (x = 1) raises ZeroDivision")
 

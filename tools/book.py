@@ -8,7 +8,8 @@ depend on the speed of the machine, are renewed only if the code of the notebook
 not changed.
 
 `--test` runs the same cells and solutions and stores nothing. It takes less time, because several notebooks share a
-process and what it has imported and compiled.
+process and what it has imported and compiled. Cells with `#| long`, which repeat trainings of the paper, are left out
+then, unless `--long` is given.
 
 A hash of the code cells is stored beside the outputs. `--check` runs nothing: it compares that hash with the code as it
 is now, and lists the notebooks whose outputs are older than their code.
@@ -25,6 +26,7 @@ import sys
 import time
 import traceback
 from concurrent.futures import ProcessPoolExecutor
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
@@ -45,7 +47,7 @@ MAX_PICTURE = 100_000  # bytes
 MAX_TEXT = 20_000  # characters of one output
 SECONDS = 900  # for one cell
 # At the end of the book. They run first, so that no process waits for them when all else is done.
-LONG = ("nbs/demo.ipynb", "nbs/paper/fig3_table2.ipynb")
+LONG = ("nbs/demo.ipynb", "nbs/tutorials/theories.ipynb")
 
 KEPT_TYPES = ("image/png", "image/svg+xml", "text/html", "text/latex", "text/markdown", "text/plain")
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -124,11 +126,11 @@ def solutions(nb):
     return found
 
 
-def steps(nb):
+def steps(nb, left_out=("eval:false",)):
     "What is run of a notebook: its code cells, and its solutions, which are appended to it as cells."
     found = []
     for index, cell in enumerate(nb.cells):
-        if cell.cell_type == "code" and "eval:false" not in directives(cell):
+        if cell.cell_type == "code" and not directives(cell) & set(left_out):
             found.append(Step(f"cell {index + 1}", index, cell))
     for number, source in solutions(nb):
         cell = nbformat.v4.new_code_cell(source)
@@ -175,7 +177,7 @@ def failing_line(traceback):
     return f" (in the line `{arrow[1].strip()}`)" if arrow else ""
 
 
-def rehearse(path):
+def rehearse(path, left_out=("eval:false",)):
     "Run the steps of a notebook in this process and store nothing. Returns an Outcome."
     from execnb.shell import CaptureShell
 
@@ -183,7 +185,7 @@ def rehearse(path):
     error = ""
     with contextlib.chdir(path.parent):
         shell = CaptureShell(path)
-        for step in steps(nbformat.read(path, as_version=4)):
+        for step in steps(nbformat.read(path, as_version=4), left_out):
             shell.run(step.cell.source)
             if shell.exc:
                 trace = "".join(traceback.format_exception(shell.exc))
@@ -364,13 +366,17 @@ def main():
     parser.add_argument("notebooks", nargs="*", type=Path, help="all of the book, in reading order, if none is named")
     parser.add_argument("--jobs", type=int, default=1, help="how many run at the same time")
     parser.add_argument("--test", action="store_true", help="run everything, store nothing")
+    parser.add_argument("--long", action="store_true", help="with --test: run the cells with `#| long` too")
     parser.add_argument("--check", action="store_true", help="run nothing, list outputs that are older than their code")
     arguments = parser.parse_args()
     paths = [path.resolve() for path in arguments.notebooks or reading_order()]
     if arguments.check:
         done = check(paths)
     else:
-        done = run(rehearse if arguments.test else make, paths, arguments.jobs)
+        work = make
+        if arguments.test:
+            work = rehearse if arguments.long else partial(rehearse, left_out=("eval:false", "long"))
+        done = run(work, paths, arguments.jobs)
     sys.exit(0 if done else 1)
 
 

@@ -49,7 +49,7 @@ ALL = [0, 1, 2, 3, 4]
 
 
 FOLDS = [
-    pytest.param(8, 80, id="folds of chains"),
+    pytest.param(8, 60, id="folds of chains"),
     pytest.param(4, 60, id="folds of draws"),
     pytest.param(8, 300, id="folds of chains, 300 ensembles", marks=pytest.mark.long),
     pytest.param(4, 300, id="folds of draws, 300 ensembles", marks=pytest.mark.long),
@@ -86,7 +86,7 @@ def test_pulls_are_unit_normal_with_nearly_as_many_weights_as_configurations():
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("family", ["SchwingerDyson", "NeuralSchwingerDyson"])
+@pytest.mark.parametrize("family", ["SchwingerDyson", pytest.param("NeuralSchwingerDyson", marks=pytest.mark.long)])
 def test_pulls_of_nonlinear_fields(family):
     """A rung of the ladder, and random networks, solved; 40 ensembles, since each estimate has five fits."""
     control = ncv.SchwingerDyson(ladder=LADDER[1:2], legs=None) if family == "SchwingerDyson" else neural((8,))

@@ -16,6 +16,8 @@ from ncv_lab.fitting.data import Data
 from ncv_lab.fitting.least_squares import feature_matrix, influence
 from ncv_lab.fitting.legs import LEGS, TOUCHING, LegSums, best_legs, decays, solve_legs
 
+LONG_CASES = [pytest.param(shape, lam, marks=pytest.mark.long) for shape, lam in (((8,), 0.5), ((6, 2), 24.0))]
+
 
 def strip_correlator(extent, m2, lam, points=40, edge=5.0):
     """The exact C(t) on the lattice (extent, 2), by a transfer matrix between slices of two sites."""
@@ -42,7 +44,7 @@ def on_others(theory, n, *, strategy=QUICK_LEGS, observable=None, others=2000, s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("shape", "lam"), [((8,), 0.5), ((8,), 24.0), ((6, 2), 0.5), ((6, 2), 24.0)], ids=str)
+@pytest.mark.parametrize(("shape", "lam"), [((8,), 24.0), ((6, 2), 0.5), *LONG_CASES], ids=str)
 def test_means_are_those_of_the_transfer_matrix(shape, lam):
     exact = ncv.chain_correlator(8, 0.1, lam) if len(shape) == 1 else strip_correlator(6, 0.1, lam)
     _, values, improved = on_others(ncv.Phi4(shape, 0.1, lam), 400)
