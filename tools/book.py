@@ -46,8 +46,8 @@ OUTPUTS_EXPECTED = True
 MAX_PICTURE = 100_000  # bytes
 MAX_TEXT = 20_000  # characters of one output
 SECONDS = 900  # for one cell
-# At the end of the book. They run first, so that no process waits for them when all else is done.
-LONG = ("nbs/demo.ipynb", "nbs/tutorials/theories.ipynb")
+# The longest notebooks. They run first, so that no process waits for them when all else is done.
+FIRST = ("nbs/demo.ipynb", "nbs/tutorials/theories.ipynb")
 
 KEPT_TYPES = ("image/png", "image/svg+xml", "text/html", "text/latex", "text/markdown", "text/plain")
 ADDRESS = re.compile(r" at 0x[0-9a-f]+")
@@ -347,7 +347,7 @@ def check(paths):
 def run(work, paths, jobs):
     "Run notebooks, several at a time, and say what became of each. Returns True if all of them ran."
     failed = []
-    in_turn = sorted(paths, key=lambda path: name(path) not in LONG)
+    in_turn = sorted(paths, key=lambda path: name(path) not in FIRST)
     with ProcessPoolExecutor(min(jobs, len(paths))) as pool:
         for outcome in pool.map(work, in_turn):
             state = "FAILED" if outcome.error else outcome.state

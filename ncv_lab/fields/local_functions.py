@@ -4,8 +4,7 @@
 
 # %% auto #0
 __all__ = ['Jet', 'seed', 'contract', 'activate', 'multiply', 'jet', 'jet_and_derivatives', 'n_functions', 'parity_of',
-           'check_functions', 'summed_jet', 'summed', 'Polynomials', 'InvariantPolynomials', 'OddNet', 'first_input',
-           'EvenNet']
+           'check_functions', 'summed_jet', 'Polynomials', 'InvariantPolynomials', 'OddNet', 'EvenNet']
 
 # %% ../../nbs/fields/05_local_functions.ipynb #8bcd1080
 import itertools
@@ -241,10 +240,10 @@ def summed_jet(local: Callable, smeared: Float[Array, "T V J"], drift: Float[Arr
     """
     if hasattr(local, "summed_jet") and smeared.shape[-1] > 1:
         return local.summed_jet(smeared, drift, overlaps, waves)
-    return summed(jet(local, smeared, drift, overlaps), waves)
+    return _summed(jet(local, smeared, drift, overlaps), waves)
 
 
-def summed(found: Jet, waves: Float[np.ndarray, "parts V"]) -> Jet:
+def _summed(found: Jet, waves: Float[np.ndarray, "parts V"]) -> Jet:
     """The sums of a jet at T slices of V sites, see `summed_jet`."""
     slopes = jnp.broadcast_to(found.slopes, (len(found.slopes), *found.value.shape)).sum(axis=(1, 2))
     return Jet(slice_sums(found.value, waves), slopes, slice_sums(found.generated, waves))
@@ -715,12 +714,13 @@ class OddNet(eqx.Module):
     def jet(self, smeared: Float[Array, "... J"], drift: Float[Array, "... J"], overlaps: np.ndarray | None) -> Jet:
         """The functions with their derivatives, see `jet`."""
         hidden = self._hidden(smeared, drift, overlaps)
-        return _side_by_side(first_input(smeared, drift), hidden @ self.layers[-1])
+        return _side_by_side(_first_input(smeared, drift), hidden @ self.layers[-1])
 
     def summed_jet(self, smeared: Float[Array, "T V J"], drift: Float[Array, "T V J"], overlaps, waves) -> Jet:
         """See `summed_jet`. The last layer is linear, so it can wait for the sums."""
         hidden = self._hidden(smeared, drift, overlaps)
-        return _side_by_side(summed(first_input(smeared, drift), waves), summed(hidden, waves) @ self.layers[-1])
+        first = _summed(_first_input(smeared, drift), waves)
+        return _side_by_side(first, _summed(hidden, waves) @ self.layers[-1])
 
     def _hidden(self, smeared: Float[Array, "... J"], drift: Float[Array, "... J"], overlaps: np.ndarray | None) -> Jet:
         """The jet of the last hidden layer."""
@@ -730,7 +730,7 @@ class OddNet(eqx.Module):
         return h
 
 
-def first_input(smeared: Float[Array, "... J"], drift: Float[Array, "... J"]) -> Jet:
+def _first_input(smeared: Float[Array, "... J"], drift: Float[Array, "... J"]) -> Jet:
     """The jet of the first smeared field."""
     value, slopes, generated = seed(smeared, drift)
     slopes = jnp.broadcast_to(slopes[..., :1], (len(slopes), *smeared.shape[:-1], 1))
@@ -783,13 +783,14 @@ class EvenNet(eqx.Module):
         """See `summed_jet`. With one hidden layer, the products of any two neurons are summed over the sites, which is
         a matrix product. The layers behind are linear, and wait for the sums."""
         if len(self.left.layers) > 2:
-            return summed(self.jet(smeared, drift, overlaps), waves)
-        first = first_input(smeared, drift)
-        of_first = summed(multiply(first, first, overlaps), waves)
+            return _summed(self.jet(smeared, drift, overlaps), waves)
+        first = _first_input(smeared, drift)
+        of_first = _summed(multiply(first, first, overlaps), waves)
         of_hidden = _summed_products(self.left.layers, self.right.layers, smeared, drift, overlaps, waves)
         products = _side_by_side(of_first, of_hidden) @ self.mix
         constant = _constant(products)
-        sum_of_ones = constant.value * waves.sum(axis=1)[:, None, None]
+        sums_of_waves = jnp.asarray(waves.sum(axis=1), smeared.dtype)
+        sum_of_ones = constant.value * sums_of_waves[:, None, None]
         return _side_by_side(constant._replace(value=sum_of_ones), products)
 
 
