@@ -25,7 +25,7 @@ def pytest_collection_modifyitems(items):
 
 @pytest.fixture(scope="module", autouse=True)
 def few_compiled_functions():
-    "Forget compiled functions when there are many: Linux lets a process map 65,530 pieces of memory, five for each."
+    "Forget compiled functions when there are many: each takes five of the 65,530 pieces of memory that Linux allows."
     yield
     maps = Path("/proc/self/maps")
     if maps.exists() and len(maps.read_text().splitlines()) > 40_000:

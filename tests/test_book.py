@@ -91,7 +91,7 @@ def test_notebook_is_run_and_its_outputs_are_stored(tmp_path):
 
 def test_long_cells_are_left_out_where_it_is_said(tmp_path):
     path = notebook(tmp_path, code("x = 1"), code("#| long\n1 / 0"), code("assert x == 1"))
-    assert not book.rehearse(path, ("eval:false", "long")).error
+    assert not book.rehearse(path, with_long=False).error
     assert "ZeroDivisionError" in book.rehearse(path).error
 
 

@@ -126,11 +126,12 @@ def solutions(nb):
     return found
 
 
-def steps(nb, left_out=("eval:false",)):
+def steps(nb, with_long=True):
     "What is run of a notebook: its code cells, and its solutions, which are appended to it as cells."
+    left_out = {"eval:false"} if with_long else {"eval:false", "long"}
     found = []
     for index, cell in enumerate(nb.cells):
-        if cell.cell_type == "code" and not directives(cell) & set(left_out):
+        if cell.cell_type == "code" and not directives(cell) & left_out:
             found.append(Step(f"cell {index + 1}", index, cell))
     for number, source in solutions(nb):
         cell = nbformat.v4.new_code_cell(source)
@@ -177,7 +178,7 @@ def failing_line(traceback):
     return f" (in the line `{arrow[1].strip()}`)" if arrow else ""
 
 
-def rehearse(path, left_out=("eval:false",)):
+def rehearse(path, with_long=True):
     "Run the steps of a notebook in this process and store nothing. Returns an Outcome."
     from execnb.shell import CaptureShell
 
@@ -185,7 +186,7 @@ def rehearse(path, left_out=("eval:false",)):
     error = ""
     with contextlib.chdir(path.parent):
         shell = CaptureShell(path)
-        for step in steps(nbformat.read(path, as_version=4), left_out):
+        for step in steps(nbformat.read(path, as_version=4), with_long):
             shell.run(step.cell.source)
             if shell.exc:
                 trace = "".join(traceback.format_exception(shell.exc))
@@ -373,9 +374,7 @@ def main():
     if arguments.check:
         done = check(paths)
     else:
-        work = make
-        if arguments.test:
-            work = rehearse if arguments.long else partial(rehearse, left_out=("eval:false", "long"))
+        work = partial(rehearse, with_long=arguments.long) if arguments.test else make
         done = run(work, paths, arguments.jobs)
     sys.exit(0 if done else 1)
 

@@ -5,8 +5,8 @@
 # %% auto #0
 __all__ = ['LEVEL', 'check_features', 'parameters', 'action_parts', 'Moments', 'MomentsOfGradients', 'Bins', 'in_bins',
            'Solution', 'solve', 'fit_parameters', 'Convention', 'conventions', 'Family', 'families', 'nearest',
-           'explanations', 'Repeats', 'repeats', 'worst_drift', 'visible_shift', 'visible_shifts', 'ActionTest',
-           'check_action', 'Check', 'check']
+           'explanations', 'Repeats', 'repeats', 'in_sigma', 'worst_drift', 'visible_shift', 'visible_shifts',
+           'ActionTest', 'check_action', 'Check', 'check']
 
 # %% ../../nbs/analysis/07_check.ipynb #67e7b3e7
 import functools
@@ -406,13 +406,18 @@ def repeats(ensemble: Ensemble) -> Repeats:
     return Repeats(rejected, longest, int(copies), bool(stuck))
 
 
+def in_sigma(p_value: float) -> float:
+    """The number of sigma that a normal number deviates by or more, in either direction, with this probability."""
+    return float(-special.ndtri(p_value / 2))
+
+
 def worst_drift(series: Float[np.ndarray, "chain draw"]) -> float:
     """The drift of all chains together, or of the worst chain by itself if this is less probable, in sigma."""
     together = abs(drift(series))
     alone = max(abs(drift(chain[None])) for chain in series)
     # The worst of many: the sigma with the same probability for one.
     p_alone = len(series) * 2 * special.ndtr(-alone)
-    return float(max(together, -special.ndtri(min(p_alone, 1) / 2)))
+    return float(max(together, in_sigma(min(p_alone, 1.0))))
 
 # %% ../../nbs/analysis/07_check.ipynb #5013edfc
 LEVEL = 2 * special.ndtr(-3)  # the p-value of three sigma
@@ -494,7 +499,7 @@ class ActionTest:
     @property
     def sigma(self) -> float:
         """The p-value in sigma: the deviation of a normal number that is as improbable."""
-        return float(-special.ndtri(max(self.p_value, 1e-300) / 2))
+        return in_sigma(max(self.p_value, 1e-300))
 
     @property
     def passed(self) -> bool:

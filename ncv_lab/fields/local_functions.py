@@ -833,7 +833,7 @@ def _summed_products(left, right, smeared, drift, overlaps, waves) -> Jet:
 
 def _neurons(weights: Float[Array, "J K"], smeared: Float[Array, "T V J"], drift: Float[Array, "T V J"], overlaps):
     """The neurons arcsinh(u) of a first layer u = l W, their derivatives in u, and their L, see `activate`."""
-    u = smeared @ weights
-    slope = 1 / jnp.sqrt(1 + u * u)
-    gradients = jnp.einsum("jk,ij,ik->k", weights, jnp.asarray(overlaps, smeared.dtype), weights)
-    return arcsinh(u), slope, slope * (drift @ weights) - u * slope**3 * gradients[None, None]
+    u = seed(smeared, drift) @ weights
+    neurons = activate(u, overlaps)
+    slope = 1 / jnp.sqrt(1 + u.value * u.value)
+    return neurons.value, slope, neurons.generated

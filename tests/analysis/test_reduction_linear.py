@@ -12,7 +12,7 @@ CASES = {
     "20x20 strong": ((20, 20), 0.1, 24.0, 10, 3.6, 3.9),
     "40x10": ((40, 10), 0.01, 0.1, 20, 8.5, 9.0),
 }
-OTHERS = ("20x20 weak", "40x10")
+LONG_CASES = ("20x20 weak", "40x10")
 
 
 def ratio(field, theory, corr, train, rest):
@@ -23,7 +23,7 @@ def ratio(field, theory, corr, train, rest):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", ["20x20 strong", *(pytest.param(case, marks=pytest.mark.long) for case in OTHERS)])
+@pytest.mark.parametrize("case", ["20x20 strong", *(pytest.param(case, marks=pytest.mark.long) for case in LONG_CASES)])
 def test_median_of_three_seeds(case):
     shape, m2, lam, t, even, time = CASES[case]
     theory, corr = ncv.Phi4(shape, m2, lam), ncv.Correlator().at(t)

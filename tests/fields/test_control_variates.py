@@ -254,12 +254,12 @@ def test_a_sum_that_lacks_weights_has_none():
 
 def test_a_control_variate_gives_its_weights_to_the_field():
     theory, phi = ncv.Phi4((5, 4), 0.1, 24.0), field((5, 4))
+    f = eqx.filter_jit(ncv.control_variate)
     for name, linear in linear_fields().items():
         weights = field((n_features(linear, (5, 4)), 3), 1)
         control = ControlVariate(linear, theory, weights)
         np.testing.assert_array_equal(control.weights, weights)
         np.testing.assert_array_equal(control.field.weights, weights)
-        f = eqx.filter_jit(ncv.control_variate)
         single = [f(linear.with_weights(column), theory, phi) for column in weights.T]
         np.testing.assert_allclose(eqx.filter_jit(control)(phi), single, rtol=1e-9, err_msg=name)
         np.testing.assert_allclose(f(control.field, theory, phi), single, rtol=1e-9, err_msg=name)
