@@ -55,9 +55,15 @@ class Theory(eqx.Module):
     @property
     def is_even(self) -> bool:
         """Whether S[-phi] = S[phi]; found on a random configuration, to rounding. A subclass that knows it says so."""
-        phi = jax.random.normal(jax.random.key(0), self.shape)
-        there, back = jax.jit(lambda: (self.action(phi), self.action(-phi)))()
+        there, back = _there_and_back(self)
         return bool(abs(there - back) <= 1e-10 * (1 + abs(there)))
+
+
+@eqx.filter_jit
+def _there_and_back(theory: Theory) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The action of a random configuration phi, and of -phi."""
+    phi = jax.random.normal(jax.random.key(0), theory.shape)
+    return theory.action(phi), theory.action(-phi)
 
 # %% ../../nbs/theory/02_action.ipynb #8758acc9
 @register
@@ -160,7 +166,7 @@ def warn_of_axes(theory: Theory, stacklevel: int = 3) -> None:
         stacklevel: As in `warnings.warn`.
     """
     axes = range(len(theory.lattice_shape))
-    coupled, translated = jax.jit(lambda: _look_at(theory))()  # one compilation for all axes
+    coupled, translated = _look_at(theory)
     uncoupled = [axis for axis in axes if not coupled[axis]]
     moved = [axis for axis in axes if not translated[axis]]
     if len(uncoupled) == len(axes):  # single sites side by side, where no axis stands out
@@ -185,6 +191,7 @@ def warn_of_axes(theory: Theory, stacklevel: int = 3) -> None:
     )
 
 
+@eqx.filter_jit
 def _look_at(theory: Theory) -> tuple[list[Bool[Array, ""]], list[Bool[Array, ""]]]:
     """For each axis of the lattice, whether sites are coupled along it, and whether to move along it is a symmetry."""
     axes = range(len(theory.lattice_shape))
@@ -280,22 +287,28 @@ def check_theory(theory: Theory, *, tolerance: float = 1e-6) -> None:
     """
     _check_shapes(theory)
     phi = jax.random.normal(jax.random.key(0), theory.shape)
-    value = jnp.asarray(theory.action(phi))
-    if value.shape != () or not jnp.isfinite(value):
-        got = f"an array of shape {value.shape}" if value.shape else f"{value}"
-        raise ValueError(f"the action of a configuration must be one finite number, got {got}")
-    exact = jax.grad(theory.action)(phi)
-    given = jnp.asarray(theory.gradient(phi))
+    shape = jax.eval_shape(lambda phi: jnp.asarray(theory.action(phi)), phi).shape
+    if shape != ():
+        raise ValueError(f"the action of a configuration must be one finite number, got an array of shape {shape}")
+    value, exact, given = (np.asarray(array) for array in _action_and_gradients(theory, phi))
+    if not np.isfinite(value):
+        raise ValueError(f"the action of a configuration must be one finite number, got {value}")
     if given.shape != phi.shape:
         expected = shape_in_words(theory.lattice_shape, theory.event_shape)
         raise ValueError(f"the gradient has shape {given.shape}, expected {expected}")
     wrong = ~(abs(given - exact) <= tolerance * abs(exact).max())
     if wrong.any():
-        site = tuple(int(i) for i in jnp.argwhere(wrong)[0])
+        site = tuple(int(i) for i in np.argwhere(wrong)[0])
         raise ValueError(
             f"the gradient does not match the action: at site {site} it is {given[site]:.8g}, "
             f"dS/dphi is {exact[site]:.8g}; give dS/dphi (not minus it), or leave the gradient out"
         )
+
+
+@eqx.filter_jit
+def _action_and_gradients(theory: Theory, phi: Float[Array, "..."]) -> tuple[Array, Array, Array]:
+    """S, dS/dphi by automatic differentiation, and the gradient that the theory gives, of whatever shape."""
+    return theory.action(phi), jax.grad(theory.action)(phi), jnp.asarray(theory.gradient(phi))
 
 
 def _check_shapes(theory: Theory) -> None:

@@ -135,6 +135,12 @@ class Scalar(Theory):
         """The call that makes this theory."""
         return f"Scalar(shape={self.shape}, potential={self.potential.tolist()}, kinetic={self.kinetic})"
 
+    @property
+    def is_even(self) -> bool:
+        """Whether the coefficients of all odd powers are 0."""
+        odd_powers = np.asarray(self.potential)[1::2]
+        return not odd_powers.any()
+
     def action(self, phi: Float[Array, "..."]) -> Float[Array, ""]:
         """S[phi] of one configuration."""
         site = -self.kinetic / 2 * phi * laplacian(phi) + _polynomial(self.potential, phi)
