@@ -22,6 +22,7 @@ from jaxtyping import Array, Float, PRNGKeyArray
 from ncv_lab.fields.control_variates import (
     ControlVariate,
     LinearField,
+    SumField,
     VectorField,
     control_variate_from_gradient,
     is_linear,
@@ -77,9 +78,7 @@ class Fit:
     @property
     def solved(self) -> LinearField | None:
         """The part of the field that is linear in its weights: the field or a term of a sum, or None."""
-        field = self.control.field
-        terms = [field] if is_linear(field) else getattr(field, "fields", ())
-        linear = [term for term in terms if is_linear(term) and term.weights is not None]
+        linear = [term for term in _terms(self.control.field) if is_linear(term) and term.weights is not None]
         return linear[-1] if linear else None
 
     def evaluate(self, configs: Data | Ensemble | np.ndarray | Array) -> Float[np.ndarray, "n ..."]:
@@ -116,13 +115,9 @@ class Fit:
         return np.concatenate(values)
 
     def _evaluate(self, phi: np.ndarray, dS: np.ndarray) -> np.ndarray:
-        field = self.control.field
-        if not is_linear(field):
-            return map_cores(eqx.Partial(control_variate_from_gradient, field), phi, dS)
-        # The features do not depend on the weights. Without them the field is the one that was solved, so that the
-        # compiled function of the solve serves here too.
-        unsolved = field.with_weights(None)
-        return map_cores(unsolved.features, phi, dS) @ np.asarray(field.weights)
+        # Term by term, by functions that were compiled for the fit already.
+        values = [_values(term, phi, dS) for term in _terms(self.control.field)]
+        return np.sum(values, axis=0)
 
     def controls(self, configs: Ensemble | np.ndarray) -> np.ndarray:
         """The former name of `evaluate`."""
@@ -152,6 +147,24 @@ class Fit:
             f"  sigma ratio, smallest/largest: {_range(self.train_ratio)} where fitted, "
             f"{_range(self.validation_ratio)} on those set aside"
         )
+
+
+def _terms(field: VectorField) -> tuple:
+    """The terms of a sum that is not linear as a whole, and any other field by itself."""
+    if isinstance(field, SumField) and not is_linear(field):
+        return field.fields
+    return (field,)
+
+
+def _values(field: VectorField, phi: np.ndarray, dS: np.ndarray) -> np.ndarray:
+    """f of a field on many configurations, (n,) or (n, k)."""
+    if is_linear(field) and field.weights is not None:
+        # The features do not depend on the weights. Without them the field is the one that was solved.
+        features = map_cores(field.with_weights(None).features, phi, dS)
+        return features @ np.asarray(field.weights)
+    if hasattr(field, "f"):
+        return map_cores(field.f, phi, dS)
+    return map_cores(eqx.Partial(control_variate_from_gradient, field), phi, dS)
 
 
 def _in_words(ratio: float) -> str:
