@@ -13,8 +13,6 @@ READY := $(firstword $(wildcard $(DEV)) $(CORE))
 
 # one thread for each of several processes: without it they take each other's cores
 SIDE_BY_SIDE := NPROC=1 OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1
-# and what one of them has compiled the others read: many notebooks and tests compile the same functions
-SIDE_BY_SIDE += JAX_COMPILATION_CACHE_DIR=$(CURDIR)/$(VENV)/compiled JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS=0
 
 # Half of the time of the checks goes into compiling, mostly what runs for milliseconds. The older way of XLA to compile
 # fused loops takes half of that time, and in one piece it takes a tenth less than in many. Without optimisation it takes

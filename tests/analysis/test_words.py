@@ -67,7 +67,7 @@ def exact_mean_square():
     return (weight * (grid**2).mean(axis=-1)).sum() / weight.sum()
 
 
-@pytest.mark.slow
+@pytest.mark.long
 def test_nothing_is_biased_behind_the_cut_of_many_short_chains():
     """In 10,000 chains of 1 + 24 draws the mean of phi^2 behind the cut agrees with the exact one. Left out one by one,
     configurations that repeat the training set would bias it by 4 standard errors."""
