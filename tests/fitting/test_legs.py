@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import ncv_lab as ncv
-from helpers import QUICK_LEGS, SHORT_LADDER
+from helpers import QUICK_LEGS, SHORT_LADDER, compilations
 from helpers import field as random_field
 from ncv_lab.fitting.data import Data
 from ncv_lab.fitting.least_squares import feature_matrix, influence
@@ -95,6 +95,19 @@ def test_the_ladder_takes_legs_where_they_win_and_can_do_without(strong):
     alone, _, without = on_others(STRONG_THEORY, 600, strategy=ncv.SchwingerDyson(ladder=SHORT_LADDER, legs=None))
     assert "one_leg_ratio" not in alone.diagnostics
     assert (improved.std(axis=0) < without.std(axis=0) / 3).all()
+
+
+def test_evaluation_compiles_nothing_new():
+    """The legs and the second solve are evaluated one by one, by what the fit compiled, and the sum is f of the field."""
+    theory = ncv.Phi4((8,), 0.1, 24.0)
+    train, rest = ncv.sample(theory, 400, jax.random.key(0), n_chains=20, progress=False).split(200)
+    strategy = ncv.SchwingerDyson(ladder=SHORT_LADDER, legs=QUICK_LEGS)
+    fit = ncv.fit(strategy, theory, ncv.Correlator(), train, progress=False)
+    assert isinstance(fit.control.field, ncv.SumField) and not fit.control.field.is_linear
+    with compilations() as found:
+        f = fit.evaluate(rest)
+    assert not found
+    np.testing.assert_allclose(f[3], fit.control(rest.flat[3]), rtol=1e-9)
 
 
 @pytest.mark.slow
