@@ -98,7 +98,7 @@ def test_the_ladder_takes_legs_where_they_win_and_can_do_without(strong):
 
 
 def test_evaluation_compiles_nothing_new():
-    """The legs and the second solve are evaluated one by one, by what the fit compiled, and the sum is f of the field."""
+    "The legs and the second solve are evaluated one by one, by functions of the fit. Their sum is f of the field."
     theory = ncv.Phi4((8,), 0.1, 24.0)
     train, rest = ncv.sample(theory, 400, jax.random.key(0), n_chains=20, progress=False).split(200)
     strategy = ncv.SchwingerDyson(ladder=SHORT_LADDER, legs=QUICK_LEGS)
@@ -107,7 +107,7 @@ def test_evaluation_compiles_nothing_new():
     with compilations() as found:
         f = fit.evaluate(rest)
     assert not found
-    np.testing.assert_allclose(f[3], fit.control(rest.flat[3]), rtol=1e-9)
+    np.testing.assert_allclose(f[3], fit.control(jnp.asarray(rest.flat[3])), rtol=1e-9)
 
 
 @pytest.mark.slow
