@@ -18,7 +18,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Array, Float
 
-from ..fields.control_variates import ControlVariate, SumField
+from ..fields.control_variates import ControlVariate, SumField, control_variate_from_gradient
 from ..fields.leg_matrix import CorrelatorMatrix, LegMatrix, OperatorLeg, Operators
 from ..fields.legs import LegProducts, Legs, distances
 from .data import Data, sigma_ratio
@@ -347,7 +347,8 @@ class ImprovedLegs(Strategy):
         else:
             legs, solution, tried_legs = self.find_legs(data)
         products = _products(legs, data, np.ones(len(data.times)))
-        f_of_legs = map_cores(products.f, data.phi, data.dS).reshape(len(data.phi), -1)
+        f = eqx.Partial(control_variate_from_gradient, products)
+        f_of_legs = map_cores(f, data.phi, data.dS).reshape(len(data.phi), -1)
         left = np.asarray(data.values) - f_of_legs
         second_data = replace(data, values=jnp.asarray(left))
         method = LeastSquares(folds=self.folds, cautious=cautious)

@@ -162,8 +162,6 @@ def _values(field: VectorField, phi: np.ndarray, dS: np.ndarray) -> np.ndarray:
         # The features do not depend on the weights. Without them the field is the one that was solved.
         features = map_cores(field.with_weights(None).features, phi, dS)
         return features @ np.asarray(field.weights)
-    if hasattr(field, "f"):
-        return map_cores(field.f, phi, dS)
     return map_cores(eqx.Partial(control_variate_from_gradient, field), phi, dS)
 
 

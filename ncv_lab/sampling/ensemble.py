@@ -289,8 +289,8 @@ def _gradient_faults(ensemble: "Ensemble") -> list[str]:
     ]
 
 # %% ../../nbs/sampling/02_ensemble.ipynb #c0ce2152
-# Their axes need no look: those of the first four are axes of the lattice by definition, and `as_theory` has looked at
-# those of a function.
+# The theories whose axes are not looked at. Those of the first three are axes of the lattice by definition, an
+# UnknownAction has no action to look at, and `as_theory` has looked at the axes of a function.
 AXES_ARE_KNOWN = (Phi4, ON, Scalar, UnknownAction, FunctionTheory)
 
 
