@@ -347,6 +347,8 @@ def test_jupyterlab(tmp_path):
         page.wait_for_function(f"!{kernel}")
         for name in ("variance_lab", "from_elsewhere"):
             page.goto(f"{address}/lab/tree/{name}.ipynb")
+            # At first JupyterLab shows the notebook that was open last, and then the one of the address.
+            page.wait_for_function(f"window.jupyterapp?.shell.currentWidget?.context?.path === '{name}.ipynb'")
             shown = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
             shown.locator(".ncv-static img").scroll_into_view_if_needed()
             page.wait_for_function(f"{kernel}?.status == 'idle'")
