@@ -1,5 +1,6 @@
 """Strict settings for every test: float64, no broadcasting between ranks, no display, repeatable examples."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -21,6 +22,11 @@ hypothesis.settings.load_profile("ncv_lab")
 def pytest_collection_modifyitems(items):
     "The tests in a browser come first. They are the longest, and at the end one worker would wait for them."
     items.sort(key=lambda item: item.path.name != "test_browser.py")
+
+
+# What JAX has traced and compiled is a million Python objects, and hardly any of them are garbage. To search them for
+# garbage as often as Python does by itself takes a twelfth of the time of the tests.
+gc.set_threshold(50_000, 10, 10)
 
 
 @pytest.fixture(scope="module", autouse=True)

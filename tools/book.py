@@ -18,6 +18,7 @@ is now, and lists the notebooks whose outputs are older than their code.
 import argparse
 import base64
 import contextlib
+import gc
 import hashlib
 import io
 import os
@@ -182,6 +183,7 @@ def rehearse(path, with_long=True):
     "Run the steps of a notebook in this process and store nothing. Returns an Outcome."
     from execnb.shell import CaptureShell
 
+    gc.set_threshold(50_000, 10, 10)  # a search for garbage is slow where much is compiled, and hardly finds any
     start = time.perf_counter()
     error = ""
     with contextlib.chdir(path.parent):
