@@ -9,7 +9,6 @@ from pathlib import Path
 
 import equinox as eqx
 import jax
-import jax.numpy as jnp
 import numpy as np
 
 import ncv_lab as ncv
@@ -30,7 +29,18 @@ QUICK = ncv.SchwingerDyson(ladder=SHORT_LADDER, legs=QUICK_LEGS)
 
 def field(shape, seed=0):
     "Normal numbers; from NumPy, because JAX would compile their generator for each shape."
-    return jnp.asarray(np.random.default_rng(seed).normal(size=shape))
+    return jax.device_put(np.random.default_rng(seed).normal(size=shape))
+
+
+def with_jacobian(vector_field, phi):
+    "(g, div g, dg/dphi) of a vector field; it is traced once, because that is what takes the time."
+
+    def g_twice(phi):
+        g, div = vector_field(phi)
+        return g, (g, div)
+
+    jacobian, (g, div) = jax.jacfwd(g_twice, has_aux=True)(phi)
+    return g, div, jacobian
 
 
 def ar1(a, n_chains, n_draws, seed=0, shape=()):

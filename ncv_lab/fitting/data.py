@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import equinox as eqx
+import jax
 import jax.numpy as jnp
 import numpy as np
 from jax.typing import ArrayLike
@@ -159,7 +160,7 @@ class Data:
         chosen = {name: getattr(self, name)[rows] for name in names}
         for name in ("phi", "dS", "values"):
             # NumPy takes the rows, because JAX would compile this anew for each number of them.
-            chosen[name] = jnp.asarray(np.asarray(getattr(self, name))[rows])
+            chosen[name] = jax.device_put(np.asarray(getattr(self, name))[rows])
         return dataclasses.replace(self, **chosen)
 
     def at(self, t: int) -> "Data":

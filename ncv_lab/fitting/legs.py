@@ -71,9 +71,10 @@ class LegSums(NamedTuple):
         total = np.zeros((folds, size))
         has_mean = not any(legs.momentum or ()) and not data.theory.is_even
         parts = np.array_split(np.arange(data.n_configs), folds)
+        phi, dS = np.asarray(data.phi), np.asarray(data.dS)
         for fold, rows in enumerate(parts):
             for some in np.split(rows, range(chunk, len(rows), chunk)):
-                numbers = map_cores(eqx.Partial(_means_and_leg, unsolved), data.phi[some], data.dS[some])
+                numbers = map_cores(eqx.Partial(_means_and_leg, unsolved), phi[some], dS[some])
                 if not np.isfinite(numbers).all():
                     raise ValueError("the slice means of the legs are not finite on some configurations")
                 gram[fold] += _products_of_waves(numbers)

@@ -55,14 +55,18 @@ class Theory(eqx.Module):
     @property
     def is_even(self) -> bool:
         """Whether S[-phi] = S[phi]; found on a random configuration, to rounding. A subclass that knows it says so."""
-        there, back = _there_and_back(self)
+        there, back = _there_and_back(self, _random_configuration(self))
         return bool(abs(there - back) <= 1e-10 * (1 + abs(there)))
 
 
+def _random_configuration(theory: Theory) -> Float[Array, "..."]:
+    """Normal numbers, the same at each call; from NumPy, because JAX would compile their generator for each shape."""
+    return jax.device_put(np.random.default_rng(0).normal(size=theory.shape))
+
+
 @eqx.filter_jit
-def _there_and_back(theory: Theory) -> tuple[Float[Array, ""], Float[Array, ""]]:
-    """The action of a random configuration phi, and of -phi."""
-    phi = jax.random.normal(jax.random.key(0), theory.shape)
+def _there_and_back(theory: Theory, phi: Float[Array, "..."]) -> tuple[Float[Array, ""], Float[Array, ""]]:
+    """The action of a configuration phi, and of -phi."""
     return theory.action(phi), theory.action(-phi)
 
 # %% ../../nbs/theory/02_action.ipynb #8758acc9
@@ -166,7 +170,7 @@ def warn_of_axes(theory: Theory, stacklevel: int = 3) -> None:
         stacklevel: As in `warnings.warn`.
     """
     axes = range(len(theory.lattice_shape))
-    coupled, translated = _look_at(theory)
+    coupled, translated = _look_at(theory, _random_configuration(theory))
     uncoupled = [axis for axis in axes if not coupled[axis]]
     moved = [axis for axis in axes if not translated[axis]]
     if len(uncoupled) == len(axes):  # single sites side by side, where no axis stands out
@@ -192,29 +196,32 @@ def warn_of_axes(theory: Theory, stacklevel: int = 3) -> None:
 
 
 @eqx.filter_jit
-def _look_at(theory: Theory) -> tuple[list[Bool[Array, ""]], list[Bool[Array, ""]]]:
-    """For each axis of the lattice, whether sites are coupled along it, and whether to move along it is a symmetry."""
+def _look_at(theory: Theory, phi: Float[Array, "..."]) -> tuple[list[Bool[Array, ""]], list[Bool[Array, ""]]]:
+    """For each axis of the lattice, whether sites are coupled along it, and whether to move along it is a symmetry.
+
+    Both are tested with one random configuration.
+    """
     axes = range(len(theory.lattice_shape))
-    return [_is_coupled(theory, axis) for axis in axes], [_is_translated(theory, axis) for axis in axes]
+    return [_is_coupled(theory, axis, phi) for axis in axes], [_is_translated(theory, axis, phi) for axis in axes]
 
 
 def _axes_in_words(axes: Sequence[int]) -> str:
     return f"axis {axes[0]}" if len(axes) == 1 else f"axes {', '.join(map(str, axes))}"
 
 
-def _is_coupled(theory: Theory, axis: int) -> Bool[Array, ""]:
-    """Whether the second derivative of the action at phi = 0 couples different places along an axis."""
+def _is_coupled(theory: Theory, axis: int, phi: Float[Array, "..."]) -> Bool[Array, ""]:
+    """Whether the second derivative of the action at 0, in the direction of one plane of phi, couples different places
+    along an axis."""
     at_origin = jnp.arange(theory.shape[axis]) == 0
     plane = jnp.broadcast_to(along_axis(at_origin, axis, len(theory.shape)), theory.shape)
-    direction = jnp.where(plane, jax.random.normal(jax.random.key(1), theory.shape), 0.0)
+    direction = jnp.where(plane, phi, 0.0)
     _, change = jax.jvp(theory.gradient, (jnp.zeros(theory.shape),), (direction,))
     elsewhere = abs(jnp.where(plane, 0.0, change)).max()
     return ~(elsewhere <= 1e-12 * abs(change).max())  # where it is not finite, nothing is known
 
 
-def _is_translated(theory: Theory, axis: int) -> Bool[Array, ""]:
-    """Whether the action of a random configuration stays the same when it is moved by one site along an axis."""
-    phi = jax.random.normal(jax.random.key(0), theory.shape)
+def _is_translated(theory: Theory, axis: int, phi: Float[Array, "..."]) -> Bool[Array, ""]:
+    """Whether the action of a configuration stays the same when it is moved by one site along an axis."""
     before = theory.action(phi)
     return abs(theory.action(jnp.roll(phi, 1, axis)) - before) <= 1e-8 * (1 + abs(before))
 
@@ -286,7 +293,7 @@ def check_theory(theory: Theory, *, tolerance: float = 1e-6) -> None:
             not its derivative; the message names the site and both values.
     """
     _check_shapes(theory)
-    phi = jax.random.normal(jax.random.key(0), theory.shape)
+    phi = _random_configuration(theory)
     shape = jax.eval_shape(lambda phi: jnp.asarray(theory.action(phi)), phi).shape
     if shape != ():
         raise ValueError(f"the action of a configuration must be one finite number, got an array of shape {shape}")

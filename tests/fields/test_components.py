@@ -6,8 +6,7 @@ import numpy as np
 import pytest
 
 import ncv_lab as ncv
-from helpers import field
-from ncv_lab.fields.control_variates import dense_divergence
+from helpers import field, with_jacobian
 from ncv_lab.fields.local_functions import InvariantPolynomials, jet
 from ncv_lab.fields.schwinger_dyson import Direct, Magnetic, OnePoint, TanhSteps, TwoPoint
 
@@ -45,10 +44,10 @@ def test_the_divergence_of_fields_with_components(name):
 
     @jax.jit
     def evaluate(phi):
-        g, div = solved(phi)
-        return g, div, solved.f(phi, O2.gradient(phi)), dense_divergence(lambda other: solved(other)[0], phi)
+        return *with_jacobian(solved, phi), solved.f(phi, O2.gradient(phi))
 
-    g, div, f, dense = evaluate(phi)
+    g, div, jacobian, f = evaluate(phi)
+    dense = np.trace(jacobian.reshape(phi.size, phi.size))
     np.testing.assert_allclose(div, dense, rtol=1e-10, atol=1e-10)
     np.testing.assert_allclose(f, div - (g * O2.gradient(phi)).sum(), rtol=1e-10, atol=1e-10)
 
@@ -66,13 +65,18 @@ def test_one_component_has_the_features_of_a_scalar_field():
     scalar, one = ncv.Phi4(LATTICE, 0.1, 6.0), ncv.ON(LATTICE, 1, 0.1, 6.0)
     phi = field(LATTICE)
     here, there = Direct(LATTICE, (1, 3)), Direct(LATTICE, (1, 3), event_shape=(1,))
-    same = there.features(phi[..., None], one.gradient(phi[..., None]))
-    np.testing.assert_allclose(same, here.features(phi, scalar.gradient(phi)), rtol=1e-12)
     kernels = [ncv.Shell(0)]
     of_scalar = ncv.Gated(ncv.Smearing(LATTICE, kernels), ncv.Polynomials(1, (0, 2, 4)))
     of_one = ncv.Gated(ncv.Smearing(LATTICE, kernels, (1,)), InvariantPolynomials(1, 1, (0, 2, 4)))
-    same = of_one.features(phi[..., None], one.gradient(phi[..., None]))
-    np.testing.assert_allclose(same, of_scalar.features(phi, scalar.gradient(phi)), rtol=1e-10)
+
+    @jax.jit
+    def features(phi):
+        of_field = [every.features(phi, scalar.gradient(phi)) for every in (here, of_scalar)]
+        component = phi[..., None]
+        return of_field, [every.features(component, one.gradient(component)) for every in (there, of_one)]
+
+    for field_features, component_features in zip(*features(phi), strict=True):
+        np.testing.assert_allclose(component_features, field_features, rtol=1e-10)
 
 
 def legs():
@@ -90,12 +94,11 @@ def test_products_of_legs_with_components():
     @jax.jit
     def evaluate(phi):
         dS = O2.gradient(phi)
-        jacobian = jax.jacfwd(lambda other: products(other)[0])(phi)
         of_f = jax.jacrev(lambda other: products.legs.control_variates(other, O2.gradient(other)))(phi)
         values = products.legs.evaluate(O2, phi, dS)
-        return *products(phi), products.f(phi, dS), jacobian, of_f, values
+        return *with_jacobian(products, phi), products.f(phi, dS), of_f, values
 
-    g, div, f, jacobian, of_f, values = evaluate(phi)
+    g, div, jacobian, f, of_f, values = evaluate(phi)
     dense = np.trace(jacobian.reshape(3, phi.size, phi.size), axis1=1, axis2=2)
     np.testing.assert_allclose(div, dense, rtol=1e-10, atol=1e-10 * abs(dense).max())
     np.testing.assert_allclose(f, div - (g * O2.gradient(phi)[None]).sum(axis=(1, 2, 3)), rtol=1e-10, atol=1e-9)
@@ -132,8 +135,8 @@ def test_one_point_fields_are_the_near_legs():
     smearing = ncv.Smearing(LATTICE, [ncv.Shell(0), ncv.Shell(1)])
     one = OnePoint(smearing, ncv.Polynomials(2, (0, 1, 2)))
     solved = one.with_weights(field((one.n_features,), 1))
-    g, div = solved(phi)
-    np.testing.assert_allclose(div, dense_divergence(lambda other: solved(other)[0], phi), rtol=1e-10)
+    g, div, jacobian = jax.jit(lambda phi: with_jacobian(solved, phi))(phi)
+    np.testing.assert_allclose(div, np.trace(jacobian.reshape(phi.size, phi.size)), rtol=1e-10)
     np.testing.assert_allclose(solved.f(phi, theory.gradient(phi)), div - (g * theory.gradient(phi)).sum(), rtol=1e-10)
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import ncv_lab as ncv
-from helpers import field
+from helpers import field, with_jacobian
 from ncv_lab.fields.legs import distances
 from ncv_lab.utils.batching import map_cores
 
@@ -39,11 +39,10 @@ def test_divergence_and_f_are_those_of_the_dense_jacobian(shape, momentum):
     @jax.jit
     def evaluate(phi):
         dS = theory.gradient(phi)
-        jacobian = jax.jacfwd(lambda configuration: products(configuration)[0])(phi)
-        return *products(phi), products.f(phi, dS), jacobian, *one(phi), one.f(phi, dS)
+        return *with_jacobian(products, phi), products.f(phi, dS), *one(phi), one.f(phi, dS)
 
     phi = field(shape, 1)
-    g, div, f, jacobian, g_one, div_one, f_one = (np.asarray(part) for part in evaluate(phi))
+    g, div, jacobian, f, g_one, div_one, f_one = (np.asarray(part) for part in evaluate(phi))
     dense = np.trace(jacobian.reshape(len(times), phi.size, phi.size), axis1=1, axis2=2)
     np.testing.assert_allclose(div, dense, rtol=1e-10, atol=1e-10 * abs(dense).max())
     minus_f = g.reshape(len(times), -1) @ np.asarray(theory.gradient(phi)).reshape(-1) - div

@@ -7,6 +7,7 @@ import pytest
 
 import ncv_lab as ncv
 from helpers import field as random_field
+from helpers import with_jacobian
 from ncv_lab.fields.neural import divide, trained_part
 from ncv_lab.fitting.least_squares import exponentials
 
@@ -24,9 +25,9 @@ def test_divergence_symmetry_and_features(shape, depth):
     size = jax.eval_shape(field.features, template, template).size
     field = field.with_weights(random_field((size,), 4))
     phi = random_field(shape)
-    call = jax.jit(lambda phi: field(phi))
-    g, div = call(phi)
-    jacobian = jax.jit(jax.jacfwd(lambda phi: field(phi)[0]))(phi).reshape(phi.size, phi.size)
+    call = jax.jit(lambda phi: with_jacobian(field, phi))
+    g, div, jacobian = call(phi)
+    jacobian = jacobian.reshape(phi.size, phi.size)
     scale = abs(jnp.diag(jacobian)).sum()
     np.testing.assert_allclose(div, jnp.trace(jacobian), atol=1e-10 * scale)
     np.testing.assert_allclose(call(-phi)[0], -g, atol=1e-11 * scale)

@@ -7,6 +7,7 @@ import pytest
 
 import ncv_lab as ncv
 from helpers import field as random_field
+from helpers import with_jacobian
 from ncv_lab.fields.local_functions import EvenNet, OddNet
 from ncv_lab.fields.schwinger_dyson import along_tau, even_products
 from ncv_lab.fitting.least_squares import exponentials
@@ -48,8 +49,7 @@ def test_divergence_symmetry_and_features(weighted):
     @jax.jit
     def everything(phi, dS):
         "g, div g, the Jacobian of g, and f from the features."
-        jacobian = jax.jacfwd(lambda at: weighted(at)[0])(phi)
-        return *weighted(phi), jacobian, weighted.features(phi, dS) @ weighted.weights
+        return *with_jacobian(weighted, phi), weighted.features(phi, dS) @ weighted.weights
 
     g, div, jacobian, f = map(np.asarray, everything(phi, dS))
     jacobian = jacobian.reshape(phi.size, phi.size)
