@@ -202,15 +202,20 @@ def test_the_field_holds_its_weights(name):
     features = eqx.filter_jit(field_as_made.features)(phi, dS)
     assert is_linear(field_as_made) and features.shape == (n,)
     scale = max(np.abs(features).max() * n, 1)
+
+    @eqx.filter_jit
+    def evaluate(weighted):
+        "g, div g and f."
+        return *weighted(phi), control_variate_from_gradient(weighted, phi, dS)
+
     for shape in ((n,), (n, 1), (n, 3)):
         weights = field(shape, 2)
         weighted = field_as_made.with_weights(weights)
         np.testing.assert_array_equal(weighted.weights, weights)
-        g, div = jax.jit(lambda phi, weighted=weighted: weighted(phi))(phi)
+        g, div, found = evaluate(weighted)
         assert g.shape == (*shape[1:], 5, 4) and div.shape == shape[1:]
         f = np.asarray(features @ weights)
         np.testing.assert_allclose(div - jnp.tensordot(g, dS, 2), f, rtol=0, atol=1e-10 * scale)
-        found = eqx.filter_jit(control_variate_from_gradient)(weighted, phi, dS)
         np.testing.assert_allclose(found, f, rtol=0, atol=1e-10 * scale)
 
 

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import ncv_lab as ncv
-from helpers import field, network
+from helpers import field, network, with_jacobian
 from ncv_lab.fields.control_variates import control_variate_from_gradient
 from ncv_lab.fields.odd_mlp import arcsinh, fold, log, n_weights, unfold
 from ncv_lab.theory.lattice import translate, volume
@@ -95,8 +95,8 @@ def test_fold_is_the_adjoint_of_unfold(shape, symmetric, seed):
 @pytest.mark.parametrize("shape", SHAPES)
 def test_divergence_is_the_trace_of_the_dense_jacobian(shape, symmetric, depth):
     net, phi = network(shape, depth, symmetric), field(shape)
-    g, div = net(phi)
-    jacobian = jax.jit(jax.jacrev(lambda phi: net(phi)[0]))(phi).reshape(volume(shape), -1)
+    g, div, jacobian = jax.jit(lambda phi: with_jacobian(net, phi))(phi)
+    jacobian = jacobian.reshape(volume(shape), -1)
     assert g.shape == shape and div.shape == () and abs(float(div)) > 1e-3
     np.testing.assert_allclose(div, jnp.trace(jacobian), rtol=0, atol=1e-10)
 

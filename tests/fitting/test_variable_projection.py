@@ -61,7 +61,8 @@ def test_solved_parts_stand_beside_networks(halves):
 @pytest.mark.slow
 def test_any_optimiser_of_optax(halves):
     train, _ = halves
-    method = ncv.VariableProjection(6, check_every=2, optimiser=optax.lbfgs())
+    search = optax.scale_by_backtracking_linesearch(max_backtracking_steps=15)  # calls the loss again in each step
+    method = ncv.VariableProjection(6, check_every=2, optimiser=optax.lbfgs(linesearch=search))
     fit = ncv.fit(net(), THEORY, ncv.Correlator(), train, method=method, progress=False)
     assert (np.diff(fit.history["loss"][1:]) < 0).all()
     assert fit.history["validation_ratio"][-1] > 1.5 * fit.history["validation_ratio"][0]

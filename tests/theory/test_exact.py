@@ -21,7 +21,7 @@ def test_free_correlator_has_the_known_values(shape, m2, t, exact):
 def test_free_correlator_is_the_inverse_of_the_quadratic_form(shape):
     "<phi_x phi_y> = (m2 - Laplacian)^{-1}, from a dense matrix."
     theory, m2 = ncv.Phi4(shape, 0.3, 0.0), 0.3
-    matrix = jax.hessian(theory.action)(jnp.zeros(shape)).reshape(volume(shape), -1)
+    matrix = jax.jit(jax.hessian(theory.action))(jnp.zeros(shape)).reshape(volume(shape), -1)
     two_point = np.linalg.inv(matrix).reshape(*shape, *shape)
     axes = tuple(range(1, len(shape)))
     slices = two_point.mean(axes).mean(tuple(range(2, len(shape) + 1)))  # <sbar(x0) sbar(y0)>, (L0, L0)
