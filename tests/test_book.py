@@ -158,5 +158,8 @@ def test_solutions_are_found_by_number():
     first = "**1.** Why?\n\n<details><summary>Solution</summary>\n\nBecause.\n\n</details>"
     two_blocks = "```python\na = 1\n```\n\nThen\n\n```python\na + 1\n```"
     second = f"<details><summary>Solution</summary>\n\n{two_blocks}\n\n</details>"
-    cells = [nbformat.v4.new_markdown_cell(text) for text in (first, second, "```python\nnot a solution\n```")]
-    assert book.solutions(nbformat.v4.new_notebook(cells=cells)) == [(2, "a = 1\n"), (2, "a + 1\n")]
+    third = "<details><summary>Solution</summary>\n\n<!-- long -->\n\n```python\na - 1\n```\n\n</details>"
+    texts = (first, second, third, "```python\nnot a solution\n```")
+    nb = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell(text) for text in texts])
+    assert book.solutions(nb) == [(2, "a = 1\n"), (2, "a + 1\n"), (3, "a - 1\n")]
+    assert book.solutions(nb, with_long=False) == [(2, "a = 1\n"), (2, "a + 1\n")]

@@ -8,8 +8,8 @@ depend on the speed of the machine, are renewed only if the code of the notebook
 not changed.
 
 `--test` runs the same cells and solutions and stores nothing. It takes less time, because several notebooks share a
-process and what it has imported and compiled. Cells with `#| long`, which repeat trainings of the paper, are left out
-then, unless `--long` is given.
+process and what it has imported and compiled. Cells with `#| long`, which repeat trainings of the paper, and solutions
+with `<!-- long -->`, which fit the default control variate once more, are left out then, unless `--long` is given.
 
 A hash of the code cells is stored beside the outputs. `--check` runs nothing: it compares that hash with the code as it
 is now, and lists the notebooks whose outputs are older than their code.
@@ -59,6 +59,7 @@ COLOUR = re.compile(r"\x1b\[[0-9;]*m")
 FAILING_LINE = re.compile(r"^-+> *\d+ (.+)$", re.MULTILINE)  # the first arrow of a traceback points into the cell
 PROGRESS = re.compile(r"\r|\d+%\|")
 SOLUTION = re.compile(r"<details>.*?</details>", re.DOTALL)
+LONG_SOLUTION = "<!-- long -->"
 PYTHON_BLOCK = re.compile(r"^```python\n(.*?)^```", re.DOTALL | re.MULTILINE)
 
 # One thread and fixed settings: the same numbers and the same pictures each time.
@@ -113,7 +114,7 @@ def sources_hash(nb):
     return digest.hexdigest()[:16]
 
 
-def solutions(nb):
+def solutions(nb, with_long=True):
     "Pairs (number of the solution, its Python) for the Python blocks in folded solutions, in order."
     found = []
     number = 0
@@ -122,6 +123,8 @@ def solutions(nb):
             continue
         for block in SOLUTION.findall(cell.source):
             number += 1
+            if LONG_SOLUTION in block and not with_long:
+                continue
             for source in PYTHON_BLOCK.findall(block):
                 found.append((number, source))
     return found
@@ -134,7 +137,7 @@ def steps(nb, with_long=True):
     for index, cell in enumerate(nb.cells):
         if cell.cell_type == "code" and not directives(cell) & left_out:
             found.append(Step(f"cell {index + 1}", index, cell))
-    for number, source in solutions(nb):
+    for number, source in solutions(nb, with_long):
         cell = nbformat.v4.new_code_cell(source)
         found.append(Step(f"the solution of exercise {number}", len(nb.cells), cell))
         nb.cells.append(cell)
@@ -369,7 +372,7 @@ def main():
     parser.add_argument("notebooks", nargs="*", type=Path, help="all of the book, in reading order, if none is named")
     parser.add_argument("--jobs", type=int, default=1, help="how many run at the same time")
     parser.add_argument("--test", action="store_true", help="run everything, store nothing")
-    parser.add_argument("--long", action="store_true", help="with --test: run the cells with `#| long` too")
+    parser.add_argument("--long", action="store_true", help="with --test: run the long cells and solutions too")
     parser.add_argument("--check", action="store_true", help="run nothing, list outputs that are older than their code")
     arguments = parser.parse_args()
     paths = [path.resolve() for path in arguments.notebooks or reading_order()]
