@@ -40,8 +40,10 @@ def free_port():
 def server(command, port, log, **environment):
     "Run a server and everything it starts, until the block ends."
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
-    # The checks have options of XLA that compile faster. The panels are compiled and train as they do for a user.
-    inherited = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"}
+    # The checks compile without optimisation. The panels train all the time, and are optimised as they are for a user.
+    flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if "optimization_level" not in flag]
+    optimised = {"XLA_FLAGS": " ".join(flags)} if flags else {}
+    inherited = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | optimised
     with open(log, "w") as file:
         process = subprocess.Popen(
             [sys.executable, *command],
