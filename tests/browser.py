@@ -152,21 +152,26 @@ class Driver:
         return self.page.locator(f".ncv-{part}").inner_text()
 
     def wait(self, condition):
-        "Until there is a `board`, and a JavaScript condition on it holds."
+        "Until there is a `board`, and a JavaScript condition on it holds. Returns what the condition gave then."
         board = "const board = document.querySelector('.ncv-board')"
-        self.page.wait_for_function(f"(() => {{ {board}; return board && ({condition}) }})()")
+        return self.page.wait_for_function(f"(() => {{ {board}; return board && ({condition}) }})()").json_value()
 
     def stage(self, name):
         self.wait(f"board.dataset.stage === '{name}'")
 
     def number(self):
-        "Wait for the large number and return it."
-        self.wait("Number(board.querySelector('.ncv-number').textContent) > 0")
-        return float(self.text("number"))
+        "Wait for the large number and return it, as it was then: a moment later there may be none."
+        number = "Number(board.querySelector('.ncv-number').textContent)"
+        return self.wait(f"{number} > 0 && {number}")
 
     def picture(self, plot=0):
         "What is drawn on a canvas."
         return self.page.locator(".ncv-plot canvas").nth(plot).evaluate("canvas => canvas.toDataURL()")
+
+    def redrawn(self, plot, before):
+        "Wait until another picture is drawn on a canvas than `before`; a picture follows its number in the next frame."
+        canvas = "document.querySelectorAll('.ncv-plot canvas')"
+        self.page.wait_for_function(f"before => {canvas}[{plot}].toDataURL() !== before", arg=before)
 
     def a_point(self):
         "Where a point of the cloud is drawn: the first pixel of its colour, left of the histograms."

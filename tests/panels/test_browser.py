@@ -49,7 +49,7 @@ def test_a_lecture(address):
         panel.wait("board.dataset.stage !== 'fitting'")
         panel.stage("fitting")
         panel.number()
-        assert panel.picture(5) != full[5], "another configuration"
+        panel.redrawn(5, full[5])  # another configuration
         for name in ("width", "depth"):
             panel.wait("Number(board.querySelector('.ncv-number').textContent) > 2")
             panel.slide(name, "ArrowRight")
@@ -90,8 +90,7 @@ def test_a_lecture(address):
         updates = panel.board.get_attribute("data-updates")
         page.locator(".ncv-plot canvas").nth(0).click(position=panel.a_point())
         panel.wait(f"Number(board.dataset.updates) > {updates}")
-        page.evaluate("new Promise(done => requestAnimationFrame(() => requestAnimationFrame(done)))")
-        assert panel.picture(5) != before, "a click on a point shows its configuration"
+        panel.redrawn(5, before)  # a click on a point shows its configuration
         page.set_viewport_size({"width": 420, "height": 800})
         assert page.evaluate("document.documentElement.scrollWidth") <= 420
         # The stage is set at once, and what was sent before it is drawn in the next frame.
