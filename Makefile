@@ -71,8 +71,8 @@ chapters: $(DEV)
 chapters-long: $(DEV) ## all cells of all notebooks, also the trainings of the paper that `make test` leaves out
 	$(SIDE_BY_SIDE) $(QUICK_COMPILER) $(BIN)/python tools/book.py --test --long --jobs $(JOBS)
 
-coverage: $(DEV) ## the long tests: errors of the richest fields on 300 ensembles each, and more couplings (half an hour)
-	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) -m long -rP
+coverage: $(DEV) ## the long tests: errors of the richest fields on 300 ensembles each, and more couplings (about an hour)
+	$(SIDE_BY_SIDE) $(BIN)/pytest -n $(JOBS) --dist worksteal -m long -rP
 
 browser: ## Chromium for the tests of the panels: looked for, and on Debian installed by root
 	@command -v chromium || command -v chromium-browser || command -v google-chrome || { \
