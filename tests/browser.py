@@ -42,8 +42,7 @@ def server(command, port, log, **environment):
     paths = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH")]))
     # The checks compile without optimisation. The panels train all the time, and are optimised as they are for a user.
     flags = [flag for flag in os.environ.get("XLA_FLAGS", "").split() if "optimization_level" not in flag]
-    optimised = {"XLA_FLAGS": " ".join(flags)} if flags else {}
-    inherited = {name: value for name, value in os.environ.items() if name != "XLA_FLAGS"} | optimised
+    inherited = os.environ | {"XLA_FLAGS": " ".join(flags)}
     with open(log, "w") as file:
         process = subprocess.Popen(
             [sys.executable, *command],

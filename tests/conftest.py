@@ -14,6 +14,10 @@ import pytest
 jax.config.update("jax_enable_x64", True)
 jax.config.update("jax_numpy_rank_promotion", "raise")
 
+# What JAX has traced and compiled is a million Python objects, and hardly any of them are garbage. To search them for
+# garbage as often as Python does by itself takes a twelfth of the time of the tests.
+gc.set_threshold(50_000, 10, 10)
+
 # The first example compiles, so a time limit for each one says nothing.
 hypothesis.settings.register_profile("ncv_lab", deadline=None, derandomize=True, max_examples=25)
 hypothesis.settings.load_profile("ncv_lab")
@@ -22,11 +26,6 @@ hypothesis.settings.load_profile("ncv_lab")
 def pytest_collection_modifyitems(items):
     "The tests in a browser come first. They are the longest, and at the end one worker would wait for them."
     items.sort(key=lambda item: item.path.name != "test_browser.py")
-
-
-# What JAX has traced and compiled is a million Python objects, and hardly any of them are garbage. To search them for
-# garbage as often as Python does by itself takes a twelfth of the time of the tests.
-gc.set_threshold(50_000, 10, 10)
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -199,7 +199,7 @@ def warn_of_axes(theory: Theory, stacklevel: int = 3) -> None:
 def _look_at(theory: Theory, phi: Float[Array, "..."]) -> tuple[list[Bool[Array, ""]], list[Bool[Array, ""]]]:
     """For each axis of the lattice, whether sites are coupled along it, and whether to move along it is a symmetry.
 
-    Both are tested with one random configuration.
+    Both are tested with the configuration phi, which should be a random one.
     """
     axes = range(len(theory.lattice_shape))
     return [_is_coupled(theory, axis, phi) for axis in axes], [_is_translated(theory, axis, phi) for axis in axes]
@@ -210,8 +210,10 @@ def _axes_in_words(axes: Sequence[int]) -> str:
 
 
 def _is_coupled(theory: Theory, axis: int, phi: Float[Array, "..."]) -> Bool[Array, ""]:
-    """Whether the second derivative of the action at 0, in the direction of one plane of phi, couples different places
-    along an axis."""
+    """Whether the terms of second order couple different places along an axis.
+
+    One plane of phi is added to the configuration 0. Without a coupling, the gradient changes in that plane only.
+    """
     at_origin = jnp.arange(theory.shape[axis]) == 0
     plane = jnp.broadcast_to(along_axis(at_origin, axis, len(theory.shape)), theory.shape)
     direction = jnp.where(plane, phi, 0.0)

@@ -37,10 +37,10 @@ def test_unknown_figures_are_refused():
 
 def test_command_writes_numbers_and_pictures(tmp_path, monkeypatch, capsys):
     monkeypatch.setitem(QUICK, "fig1", tuple(one for one in FIG1 if one.n_train == 1000 and one.depth == 0))
-    words = ["paper", "fig1", "--steps", "200", "--resume", str(tmp_path / "runs"), "--output-dir", str(tmp_path)]
+    words = ["paper", "fig1", "--steps", "1000", "--resume", str(tmp_path / "runs"), "--output-dir", str(tmp_path)]
     assert main(words) == 0
     said = capsys.readouterr().out
-    assert "200 steps" in said and "linear, solved, lam = 24" in said
+    assert "1,000 steps" in said and "linear, solved, lam = 24" in said
     assert (tmp_path / "fig1.png").read_bytes().startswith(b"\x89PNG")
     assert len(list((tmp_path / "runs").glob("*.safetensors"))) == 2
     assert main([*words, "--json"]) == 0
